@@ -1,0 +1,76 @@
+# The front door: `make` lists the targets. Every target installs what it needs; stamp files make repeated runs fast.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV ?= .venv
+VENV_MIN ?= .venv-min
+TEST_LEVEL ?= dev
+WORKERS ?= 2
+ARGS ?=
+DATA ?=
+NAME =
+# For example the --find-links or --extra-index-url of a torch without CUDA, which saves some gigabytes.
+PIP_OPTIONS ?=
+# The first Python that is new enough; tried by running it, because a shim may exist for a version that does not.
+PYTHON ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11,$(shell $(python) -c 'import sys; sys.version_info >= (3, 11) and print("$(python)")' 2>/dev/null)))
+
+# Without --no-compile pip compiles all of torch, of which little is ever imported.
+PIP = $(VENV)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check $(PIP_OPTIONS)
+REQUIREMENTS = pyproject.toml constraints.txt
+
+.PHONY: help demo test lint bench docs test-min migration wheel-test clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r target text; do printf '  make %-11s %s\n' "$$target" "$$text"; done
+
+demo: $(VENV)/.installed-all ## Search the docstrings of your Python (starts a local server)
+	@$(VENV)/bin/pgvec demo $(ARGS)
+
+test: $(VENV)/.installed-dev ## Run the tests (TEST_LEVEL=full runs everything; ARGS="-k filter" chooses)
+	@TEST_LEVEL="$(TEST_LEVEL)" $(VENV)/bin/pytest -n $(WORKERS) $(ARGS)
+
+lint: $(VENV)/.installed-dev ## Check style, types and floors
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+
+bench: $(VENV)/.installed-dev ## Measure against hand-written psycopg (DATA=dir takes real data)
+	@$(VENV)/bin/python -m benchmarks $(if $(DATA),--data "$(DATA)") $(ARGS)
+
+docs: $(VENV)/.installed-dev ## Run the examples of README and docs
+	@TEST_LEVEL="$(TEST_LEVEL)" $(VENV)/bin/pytest tests/docs $(ARGS)
+
+test-min: $(VENV_MIN)/.installed ## Run the tests on the oldest supported versions, without torch
+	@TEST_LEVEL="$(TEST_LEVEL)" $(VENV_MIN)/bin/pytest -n $(WORKERS) $(ARGS)
+
+migration: $(VENV)/.installed-dev ## Make the files of a new migration (NAME=pre_something)
+	@$(VENV)/bin/python -m pgvec.sql.new "$(NAME)"
+
+wheel-test: $(VENV)/.installed-dev ## Build the wheel, install it elsewhere and use it
+	@$(VENV)/bin/python tests/wheel/build_and_use.py
+
+clean: ## Remove what make has made
+	rm -rf $(VENV) $(VENV_MIN) build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache .coverage*
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/.installed-all: $(REQUIREMENTS) | $(VENV)/bin/python
+	@echo "installing pgvec with all extras into $(VENV) ..."
+	@$(PIP) -c constraints.txt -e '.[all]'
+	@touch $@
+
+$(VENV)/.installed-dev: $(REQUIREMENTS) | $(VENV)/bin/python
+	@echo "installing pgvec with its development tools into $(VENV) ..."
+	@$(PIP) -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/.installed-all
+
+$(VENV_MIN)/.installed: pyproject.toml constraints-min.txt | $(VENV_MIN)/bin/python
+	@echo "installing pgvec on its oldest supported versions into $(VENV_MIN) ..."
+	@$(VENV_MIN)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check $(PIP_OPTIONS) -c constraints-min.txt -e '.[embedded,cli,django,test]'
+	@touch $@
+
+%/bin/python:
+	@if [ -z "$(PYTHON)" ]; then echo "pgvec needs Python 3.11 or newer: install one, or name it (make PYTHON=/path/to/python3.12 ...)" >&2; exit 1; fi
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("pgvec needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0])'
+	@$(PYTHON) -m venv $*

@@ -1,0 +1,1 @@
+"""Measures pgvec beside psycopg written by hand, in one run: ``python -m benchmarks --help``."""

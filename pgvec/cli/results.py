@@ -1,0 +1,43 @@
+"""How the answer of a search is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pgvec import Matches, Receipt, Strategy
+from pgvec.cli.output import note, print_table, print_text, stdout_console
+
+__all__ = ["describe_receipt", "print_matches"]
+
+_NARROWEST = 14
+_STRATEGIES = {
+    Strategy.INDEX: "by the vector index",
+    Strategy.EXACT: "by comparing every row that passes the filter",
+    Strategy.COMPLETED: "the index came back short, so every row was compared",
+}
+
+
+def print_matches(names: Sequence[str], matches: Matches[Any]) -> tuple[str, ...]:
+    """Print matches whose records are rows, with the receipt, and return the columns for which there was no room."""
+    room = max(1, stdout_console().width // _NARROWEST - 1)
+    shown = names[:room]
+    if matches:
+        print_table(("distance", *shown), [(match.distance, *match.record[:room]) for match in matches])
+    print_text(describe_receipt(matches.receipt))
+    for warning in matches.receipt.warnings:
+        note(f"warning: {warning}")
+    return tuple(names[room:])
+
+
+def describe_receipt(receipt: Receipt) -> str:
+    """Return a receipt in one line."""
+    parts = [
+        f"{receipt.returned} of at most {receipt.requested}",
+        _STRATEGIES[receipt.strategy],
+        "complete" if receipt.complete else "there may be more",
+        "the true nearest" if receipt.exact else "approximate",
+    ]
+    if receipt.ef_search is not None:
+        parts.append(f"ef_search {receipt.ef_search}")
+    return "receipt: " + "; ".join(parts)

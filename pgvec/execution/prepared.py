@@ -1,0 +1,189 @@
+"""Search statements, built and compiled once for each shape.
+
+A statement is found again by what decides its text: target, shape, columns, and the structure of the condition, for which
+SQLAlchemy's own cache key stands. The values of the condition are then read from the new condition and everything else
+from the compiled statement: what SQLAlchemy does for its own cache, without building the statement first.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, namedtuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from threading import Lock
+from typing import Any, TypeAlias
+
+import sqlalchemy as sa
+from psycopg import AsyncCursor, Cursor
+from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from pgvec.execution.records import RecordReader
+from pgvec.statements.requests import Find
+from pgvec.statements.search import QUERY, search_statement
+
+__all__ = ["Found", "PreparedFind", "prepare_find"]
+
+# A record or row, its distance, and the position of the branch that found it.
+Found: TypeAlias = tuple[Any, float, int]
+
+_Processor = Callable[[Any], Any] | None
+_CAPACITY = 1_000
+_cache: OrderedDict[Any, PreparedFind] = OrderedDict()
+_lock = Lock()
+
+
+class PreparedFind:
+    """A search statement with what is needed to run it on the driver's cursor, or through SQLAlchemy.
+
+    Attributes:
+        statement: The statement, with the condition it was first built for.
+        sql: Its text for psycopg, or None where only SQLAlchemy can finish it (``IN`` lists are expanded on execution).
+        reader: Turns rows into records, or None where rows were asked for.
+        through_orm: Whether only SQLAlchemy's ORM can make these records.
+    """
+
+    def __init__(self, find: Find, schema: str, dialect: sa.Dialect, watched: bool) -> None:
+        self._schema = schema
+        self.reader = None if find.display is not None else RecordReader(find.target, find.include_embedding)
+        self.through_orm = self.reader is not None and (watched or not self.reader.plain)
+        if find.display is not None:
+            columns, self._row_type = list(find.display), _row_type(find.display)
+        else:
+            assert self.reader is not None
+            columns, self._row_type = self.reader.selected(self.through_orm), None
+        self._columns = columns
+        # Keeps the expressions alive, whose parameters are told apart by their identity.
+        self._expressions = tuple(_expressions(find))
+        self.statement = self._build(find, columns)
+        self._compile(find, dialect)
+
+    def _build(self, find: Find, columns: list[Any]) -> sa.Select[Any]:
+        statement = search_statement(find.target, find.shape, columns, find.where, self._schema)
+        return statement.options(*self.reader.options()) if self.through_orm and self.reader is not None else statement
+
+    def _compile(self, find: Find, dialect: sa.Dialect) -> None:
+        self._dialect = dialect
+        key = self.statement._generate_cache_key()  # noqa: SLF001 - see the module's docstring
+        compiled = self.statement.compile(dialect=dialect, cache_key=key)
+        assert isinstance(compiled, SQLCompiler)
+        finished = key is not None and not compiled.post_compile_params and not compiled.literal_execute_params
+        self.sql = compiled.string if finished and not self.through_orm else None
+        self._compiled = compiled
+        self._own_binds = list(key.bindparams) if key is not None else []
+        known = {id(bind): position for position, bind in enumerate(_binds(find))}
+        self._from_caller = [known.get(id(bind)) for bind in self._own_binds]
+        if known.keys() - {id(bind) for bind in self._own_binds}:
+            self.sql = None
+        self._to_driver = {
+            name: process
+            for bind, name in compiled.bind_names.items()
+            if (process := bind.type.dialect_impl(dialect).bind_processor(dialect)) is not None
+        }
+        # Without an expression of the caller, nothing but the request's own parameters changes from call to call.
+        self._constants = None
+        if not known:
+            values = compiled.construct_params(dict(find.parameters))
+            self._constants = {name: value for name, value in values.items() if name not in find.parameters}
+        # Result processors depend on the column types that the server reports, so the first answer decides them.
+        self._processors: list[_Processor] | None = None
+
+    def current(self, find: Find) -> sa.Select[Any]:
+        """Return the statement with the values of this request, for SQLAlchemy to execute."""
+        if next(_expressions(find), None) is None:
+            return self.statement
+        return self._build(find, self._columns if find.display is None else list(find.display))
+
+    def arguments(self, find: Find) -> dict[str, Any]:
+        """Return the driver's parameters: those of the request, and the values of its condition."""
+        if self._constants is not None:
+            arguments = {**self._constants, **find.parameters}
+        else:
+            values = _binds(find)
+            extracted = [
+                bind if position is None else values[position]
+                for bind, position in zip(self._own_binds, self._from_caller, strict=True)
+            ]
+            arguments = dict(self._compiled.construct_params(dict(find.parameters), extracted_parameters=extracted))
+        for name, process in self._to_driver.items():
+            if name != QUERY:
+                arguments[name] = process(arguments[name])
+        return arguments
+
+    def processed(self, rows: list[tuple[Any, ...]], cursor: Cursor[Any] | AsyncCursor[Any]) -> list[Any]:
+        """Return rows of the driver as SQLAlchemy would: through the result processors of their column types."""
+        if self._processors is None:
+            processors: list[_Processor] = [
+                column.type.dialect_impl(self._dialect).result_processor(self._dialect, described.type_code)
+                for column, described in zip(self._columns, cursor.description or (), strict=False)
+            ]
+            self._processors = [*processors, None, None] if any(processors) else []
+        if not self._processors:
+            return rows
+        return [
+            [value if process is None else process(value) for value, process in zip(row, self._processors, strict=True)]
+            for row in rows
+        ]
+
+    def found(self, rows: Iterable[Sequence[Any]], session: Session | None) -> list[Found]:
+        """Return what was found in processed rows: records or named rows, with distance and branch."""
+        if self._row_type is not None:
+            return [(self._row_type._make(row[:-2]), row[-2], row[-1]) for row in rows]
+        assert self.reader is not None
+        if self.through_orm:
+            return [(self.reader.guard(row[0]), row[-2], row[-1]) for row in rows]
+        return [(self.reader.record(row[:-2], session), row[-2], row[-1]) for row in rows]
+
+
+def prepare_find(find: Find, schema: str, dialect: sa.Dialect, *, watched: bool = False) -> PreparedFind:
+    """Return the statement for ``find``, building it only when no earlier one has its shape.
+
+    Args:
+        find: What is asked for.
+        schema: Postgres schema of the extension.
+        dialect: Dialect of the connection.
+        watched: Whether records have to come through SQLAlchemy's loader.
+    """
+    structure = _structure(find)
+    if structure is None:
+        return PreparedFind(find, schema, dialect, watched)
+    key = (dialect, schema, watched, find.target, find.shape, find.include_embedding, structure)
+    with _lock:
+        prepared = _cache.get(key)
+        if prepared is not None:
+            _cache.move_to_end(key)
+            return prepared
+    prepared = PreparedFind(find, schema, dialect, watched)
+    with _lock:
+        _cache[key] = prepared
+        while len(_cache) > _CAPACITY:
+            _cache.popitem(last=False)
+    return prepared
+
+
+def _expressions(find: Find) -> Iterator[Any]:
+    """Yield the caller's expressions: what may differ from call to call although the statement is the same."""
+    if find.where is not None:
+        yield find.where
+    for item in find.display or ():
+        if not isinstance(item, InstrumentedAttribute | sa.Column):
+            yield item
+
+
+def _structure(find: Find) -> tuple[Any, ...] | None:
+    """Return what stands for the structure of condition and columns, or None where SQLAlchemy cannot tell it."""
+    columns = find.display and tuple(
+        [item if isinstance(item, InstrumentedAttribute | sa.Column) else None for item in find.display]
+    )
+    keys = [expression._generate_cache_key() for expression in _expressions(find)]  # noqa: SLF001 - see above
+    return None if any(key is None for key in keys) else (columns, find.where is None, *(key.key for key in keys))
+
+
+def _binds(find: Find) -> list[Any]:
+    """Return the values of the caller's expressions, in the order in which equal structures have them."""
+    keys = (expression._generate_cache_key() for expression in _expressions(find))  # noqa: SLF001 - see above
+    return [bind for key in keys if key is not None for bind in key.bindparams]
+
+
+def _row_type(columns: Sequence[Any]) -> Any:
+    names = [getattr(column, "key", None) or f"column_{n}" for n, column in enumerate(columns, start=1)]
+    return namedtuple("Row", names, rename=True)  # noqa: PYI024 - the names are data

@@ -1,0 +1,42 @@
+"""The vocabulary of pgvec: plain values without a database or a library behind them."""
+
+from pgvec.model.distance import Distance
+from pgvec.model.embedder import Embedder, InputKind, InputRole
+from pgvec.model.filter_parser import parse_filter
+from pgvec.model.filters import And, Comparison, Filter, Not, Operator, Or, Predicate
+from pgvec.model.load import LoadProgress, LoadReport, ProgressCallback
+from pgvec.model.match import Match, Matches, Receipt, Strategy
+from pgvec.model.migration import AppliedScript, MigrationStatus
+from pgvec.model.server import ServerFacts
+from pgvec.model.target import IndexMethod, Target, VectorColumn, VectorIndex
+from pgvec.model.vector_type import VectorType
+
+__all__ = [
+    "And",
+    "AppliedScript",
+    "Comparison",
+    "Distance",
+    "Embedder",
+    "Filter",
+    "IndexMethod",
+    "InputKind",
+    "InputRole",
+    "LoadProgress",
+    "LoadReport",
+    "Match",
+    "Matches",
+    "MigrationStatus",
+    "Not",
+    "Operator",
+    "Or",
+    "Predicate",
+    "ProgressCallback",
+    "Receipt",
+    "ServerFacts",
+    "Strategy",
+    "Target",
+    "VectorColumn",
+    "VectorIndex",
+    "VectorType",
+    "parse_filter",
+]

@@ -1,0 +1,8 @@
+"""Columns, indexes, and the reading of mapped classes and tables."""
+
+from pgvec.orm.embedding import Embedding
+from pgvec.orm.indexes import HnswIndex, IvfflatIndex
+from pgvec.orm.reading import read_target
+from pgvec.orm.storage import SetStorage
+
+__all__ = ["Embedding", "HnswIndex", "IvfflatIndex", "SetStorage", "read_target"]

@@ -1,0 +1,251 @@
+"""The repository of one model, on SQLAlchemy's asynchronous API."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar, overload
+
+import sqlalchemy as sa
+
+from pgvec.execution.async_session import AsyncBind, AsyncSessionDriver
+from pgvec.execution.copy import AsyncLoader
+from pgvec.execution.feed import AsyncRows
+from pgvec.model import Distance, Embedder, LoadReport, Matches, ProgressCallback, Target
+from pgvec.operations import search as searching
+from pgvec.operations import write
+from pgvec.operations.load import load
+from pgvec.operations.rows import checked_rows
+from pgvec.orm.reading import read_target
+from pgvec.repository import arguments
+from pgvec.statements.filters import build_filter
+from pgvec.statements.load import OnConflict
+
+__all__ = ["AsyncRepository"]
+
+M = TypeVar("M")
+
+
+class AsyncRepository(Generic[M]):
+    """Searches and writes the records of one model, in the caller's transaction: :class:`Repository` with ``await``.
+
+    Given a session or a connection, it takes part in its transaction and never commits. Given an engine, every call is a
+    transaction of its own. Texts are embedded in a thread, so that the event loop goes on.
+
+    Args:
+        bind: An ``AsyncSession``, ``AsyncConnection`` or ``AsyncEngine`` on PostgreSQL through psycopg 3.
+        model: A mapped class (SQLAlchemy declarative, imperative, SQLModel) or a ``Table``. Records of a table are mappings.
+        column: The embedding column, where the model has several: its name or the attribute.
+        distance: The distance, where the model declares none, or another than it declares.
+        embedder: Turns a text query into a vector.
+
+    Raises:
+        MappingError: The model cannot be searched; the subclass says why.
+        ConfigurationError: The bind or the embedder cannot be used.
+    """
+
+    def __init__(
+        self,
+        bind: AsyncBind,
+        model: type[M] | sa.Table,
+        *,
+        column: Any | None = None,
+        distance: Distance | str | None = None,
+        embedder: Embedder | None = None,
+    ) -> None:
+        self._driver = AsyncSessionDriver(bind)
+        self._target = read_target(model, column=column, distance=distance)
+        self._embedder = embedder
+        if embedder is not None:
+            arguments.check_embedder(embedder)
+
+    @property
+    def target(self) -> Target:
+        """What this repository searches, as it was read from the model."""
+        return self._target
+
+    @overload
+    async def search(
+        self,
+        query: object,
+        *,
+        where: object = None,
+        limit: int = 10,
+        offset: int = 0,
+        exact: bool = False,
+        max_distance: float | None = None,
+        ef_search: int | None = None,
+        columns: None = None,
+        include_embedding: bool = False,
+    ) -> Matches[M]: ...
+
+    @overload
+    async def search(
+        self,
+        query: object,
+        *,
+        where: object = None,
+        limit: int = 10,
+        offset: int = 0,
+        exact: bool = False,
+        max_distance: float | None = None,
+        ef_search: int | None = None,
+        columns: Sequence[Any],
+        include_embedding: bool = False,
+    ) -> Matches[Any]: ...
+
+    async def search(
+        self,
+        query: object,
+        *,
+        where: object = None,
+        limit: int = 10,
+        offset: int = 0,
+        exact: bool = False,
+        max_distance: float | None = None,
+        ef_search: int | None = None,
+        columns: Sequence[Any] | None = None,
+        include_embedding: bool = False,
+    ) -> Matches[Any]:
+        """Find the nearest records, in one statement.
+
+        Args:
+            query: A vector (list, tuple, NumPy array, pgvector object), a text (needs an embedder), or a stored record,
+                which is then left out of its own answer.
+            where: A condition: any boolean expression of SQLAlchemy on the model or on related models, or a mapping in
+                the JSON filter language (docs/filters.md).
+            limit: Most matches to return, from 1 to 100,000.
+            offset: Matches to pass over first.
+            exact: Compare every row that passes the condition instead of asking the index.
+            max_distance: Leave out what is farther away, in the unit that the distance operator returns.
+            ef_search: ``hnsw.ef_search`` for this search alone, from 1 to 1,000.
+            columns: Columns or expressions to return as rows instead of records.
+            include_embedding: Fetch the embeddings of the records too.
+
+        Returns:
+            The matches, nearest first, with a receipt that says how they were found. There are
+            ``min(limit, matching rows)`` of them where ``receipt.complete`` is true.
+
+        Raises:
+            InvalidInputError: The query, the condition or an option cannot be used; the subclass says why.
+            RecordNotFoundError: The query is a record that is not stored, or has no embedding.
+            SchemaError: The extension ``vector`` is missing or too old.
+            QueryError: Postgres refused the statement.
+        """
+        if isinstance(query, str) and not arguments.is_vector_text(self._target, query):
+            query = await asyncio.to_thread(arguments.embed_query, self._target, self._embedder, query)
+        question = arguments.question(
+            self._target,
+            query,
+            where=where,
+            limit=limit,
+            offset=offset,
+            exact=exact,
+            max_distance=max_distance,
+            ef_search=ef_search,
+            columns=columns,
+            include_embedding=include_embedding,
+        )
+        return await self._driver.run(searching.search(self._target, question), self._target)
+
+    async def get(self, key: object, *, include_embedding: bool = False) -> M:
+        """Return the record with a primary key: a value, a tuple, or a mapping for a key of several columns.
+
+        Raises:
+            RecordNotFoundError: There is none.
+        """
+        recipe = write.get(self._target, arguments.key_of(self._target, key), include_embedding)
+        return await self._driver.run(recipe, self._target)
+
+    async def count(self, where: object = None) -> int:
+        """Count the records that pass a condition."""
+        return await self._driver.run(write.count(self._target, build_filter(self._target, where)), self._target)
+
+    async def insert(self, rows: object) -> list[Any]:
+        """Insert rows that must be new.
+
+        Args:
+            rows: A mapping by attribute name or an instance of the model, or an iterable of them. Instances are read, not
+                attached to the session.
+
+        Returns:
+            The primary keys, in the order given: values, or tuples for a key of several columns.
+
+        Raises:
+            InvalidRowError: A row cannot be stored; nothing was.
+            DuplicateRecordError: A unique key exists already; nothing was stored.
+        """
+        checked = checked_rows(self._target, rows)
+        return await self._driver.run(write.insert(self._target, checked), self._target)
+
+    async def upsert(self, rows: object, *, key: object = None) -> list[Any]:
+        """Insert rows, or replace what they name in the rows that exist with the same key.
+
+        Args:
+            rows: As for :meth:`insert`. Of rows with equal keys the last counts.
+            key: Attribute names (or attributes) with a unique constraint; the primary key by default.
+
+        Returns:
+            The primary keys of the rows written, one for each distinct key.
+
+        Raises:
+            InvalidRowError: A row cannot be stored or lacks its key; nothing was stored.
+        """
+        names = arguments.upsert_key(self._target, key)
+        checked = checked_rows(self._target, rows, required=names)
+        return await self._driver.run(write.upsert(self._target, checked, names), self._target)
+
+    async def update(self, rows: object) -> int:
+        """Update rows by primary key; what a row does not name stays as it is.
+
+        Returns:
+            How many rows were updated.
+
+        Raises:
+            RecordNotFoundError: One of the rows does not exist; nothing was updated.
+            InvalidRowError: A row cannot be stored or lacks its key; nothing was updated.
+        """
+        checked = checked_rows(self._target, rows, required=self._target.key)
+        return await self._driver.run(write.update(self._target, checked), self._target)
+
+    async def delete(self, where: object) -> int:
+        """Delete the records that pass a condition.
+
+        Returns:
+            How many records were deleted.
+
+        Raises:
+            InvalidOptionError: The condition is empty; ``sqlalchemy.true()`` says that every record is meant.
+        """
+        return await self._driver.run(write.delete(self._target, build_filter(self._target, where)), self._target)
+
+    async def bulk_load(
+        self,
+        rows: AsyncRows,
+        *,
+        on_conflict: OnConflict = "error",
+        key: object = None,
+        columns: Sequence[Any] | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> LoadReport:
+        """Load many rows, by COPY where the table allows it. What the session holds already is not refreshed.
+
+        Args:
+            rows: An iterable of mappings, instances or tuples; a mapping of columns, a structured array or a matrix; or what
+                :func:`read_csv` and :func:`read_jsonl` return. :class:`AsyncRepository` takes asynchronous iterables too.
+                They are read as they are sent, so a generator of any length needs constant memory. All rows have the keys
+                of the first.
+            on_conflict: What happens to a row whose key exists: ``error``, ``skip`` it, or ``update`` the row that has it. Of
+                rows of the input with the same key, ``skip`` takes the first and ``update`` the last.
+            key: Attributes that tell which rows are the same, for ``skip`` and ``update``; the primary key by default.
+            columns: Attributes of the values, where rows are tuples; for other rows, the keys that they must have.
+            progress: Called with a :class:`LoadProgress` about ten times a second.
+
+        Raises:
+            InvalidRowError: A row cannot be stored; its ``position`` counts from 1, and nothing was loaded.
+            DuplicateRecordError: A key exists already or twice in the input; nothing was loaded.
+        """
+        async with self._driver.connection(self._target) as connection:
+            options = arguments.load_options(rows, on_conflict, key, connection.sync_connection)
+            recipe = load(self._target, options, connection.dialect)
+            return await AsyncLoader(connection, rows, columns=columns, progress=progress).run(recipe)

@@ -1,0 +1,1 @@
+-- The extension stays: it may have been there before, and dropping it would take every vector column of the database along.

@@ -1,0 +1,73 @@
+"""What a recipe in ``operations`` may ask of whoever runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import sqlalchemy as sa
+
+from pgvec.model import Target
+from pgvec.statements.search import SearchShape
+
+__all__ = ["Execute", "Find", "Forget", "Request", "Result"]
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    """Ask for the rows of a search, as ``(record or row, distance, branch)``.
+
+    Attributes:
+        target: What to search.
+        shape: How.
+        where: Condition on the rows, or None.
+        display: Columns to return as rows, or None for records.
+        include_embedding: Whether records come with their embeddings.
+        parameters: Values of the statement's own parameters.
+    """
+
+    target: Target
+    shape: SearchShape
+    where: sa.ColumnElement[bool] | None
+    display: tuple[Any, ...] | None
+    include_embedding: bool
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Execute:
+    """Ask for a statement to be executed, once or for each of many parameter sets.
+
+    Attributes:
+        statement: Any SQLAlchemy statement.
+        target: Whose database to use, where a session knows several.
+        parameters: One set of parameters, several, or None.
+        savepoint: Whether an error must leave the caller's transaction usable.
+        scalars: Whether to return the first column of each row instead of rows.
+    """
+
+    statement: sa.Executable
+    target: Target
+    parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    savepoint: bool = False
+    scalars: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Answer to :class:`Execute`: the rows that came back, and how many rows were affected."""
+
+    rows: list[Any]
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Ask a session to expire what it holds of these keys, since a statement changed the rows behind its back."""
+
+    target: Target
+    keys: Sequence[tuple[Any, ...]]
+
+
+Request: TypeAlias = Find | Execute | Forget

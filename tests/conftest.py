@@ -1,0 +1,16 @@
+"""Lists the fixture plugins; each ``fix_*.py`` says what it provides."""
+
+from __future__ import annotations
+
+pytest_plugins = [
+    "fix_level",
+    "fix_programs",
+    "fix_server",
+    "fix_database",
+    "fix_repository",
+    "fix_pgbouncer",
+    "fix_dump",
+    "fix_old_server",
+    "fix_role",
+    "fix_password",
+]

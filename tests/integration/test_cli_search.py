@@ -1,0 +1,197 @@
+"""``pgvec search`` on tables of the database."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import psycopg
+import pytest
+from fix_database import sqlalchemy_url
+from fix_level import examples
+from support.injection import PAYLOADS
+
+pytest.importorskip("typer", reason="the extra cli is not installed")
+
+from support.command_line import run_pgvec
+
+
+@pytest.fixture
+def items(connection: psycopg.Connection, database_url: str) -> str:
+    """The URL of a database with the table ``item``: three dimensions, an HNSW index, texts that look like markup."""
+    connection.execute(
+        """
+        CREATE TABLE item (
+            id int PRIMARY KEY, title text, price numeric, tags text[], data jsonb, embedding vector(3));
+        INSERT INTO item VALUES
+            (1, 'apple [red]x[/red]', 1.5, '{a,b}', '{"k": 1}', '[1,0,0]'), (2, 'pear', 2, '{}', NULL, '[0.9,0.1,0]'),
+            (3, E'plum\\x1b[2J', NULL, NULL, NULL, '[0,1,0]'), (4, 'lost', 4, NULL, NULL, NULL);
+        CREATE INDEX ON item USING hnsw (embedding vector_cosine_ops);
+        """
+    )
+    return database_url
+
+
+def invoke(url: str, *arguments: str) -> Any:
+    return run_pgvec("search", *arguments, "--url", url)
+
+
+def found(result: Any) -> list[dict[str, Any]]:
+    assert result.exit_code == 0, result.output
+    return [match["record"] for match in json.loads(result.stdout)["matches"]]
+
+
+def test_json_holds_matches_and_receipt(items: str):
+    """Rank, distance, similarity and all columns but the vector, nearest first, with the receipt."""
+    answer = json.loads(invoke(items, "--table", "item", "--vector", "[1, 0, 0]", "--limit", "2", "--json").stdout)
+    first, second = answer["matches"]
+    assert first == {
+        "rank": 1,
+        "distance": 0.0,
+        "similarity": 1.0,
+        "record": {"id": 1, "title": "apple [red]x[/red]", "price": "1.5", "tags": ["a", "b"], "data": {"k": 1}},
+    }
+    assert second["record"]["id"] == 2
+    assert answer["receipt"]["returned"] == 2
+    assert answer["receipt"]["statements"] == 1
+
+
+def test_table_shows_data_as_they_are(items: str):
+    """Neither markup nor control characters in the data reach the terminal."""
+    result = invoke(items, "--table", "item", "--vector", "[1, 0, 0]")
+    assert result.exit_code == 0
+    assert "apple [red]x[/red]" in result.stdout
+    assert "plum\\x1b[2J" in result.stdout
+    assert "\x1b" not in result.stdout
+    assert "receipt: 3 of at most 10" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "ids"),
+    [
+        (["--where", '{"price": {"$lt": 2}}'], [1]),
+        (["--where", '{"data.k": 1}'], [1]),
+        (["--where", '{"tags": {"$contains": "b"}}'], [1]),
+        (["--where", '{"id": {"$in": [2, 3]}}'], [2, 3]),
+        (["--max-distance", "0.5"], [1, 2]),
+        (["--limit", "1"], [1]),
+        (["--exact", "--ef-search", "100"], [1, 2, 3]),
+        (["--distance", "l1"], [1, 2, 3]),
+        (["--column", "embedding", "--schema", "public"], [1, 2, 3]),
+    ],
+)
+def test_options_reach_the_search(items: str, options: list[str], ids: list[int]):
+    """Filters, limits and the way to search come from the command line."""
+    result = invoke(items, "--table", "item", "--vector", "[1, 0, 0]", "--json", *options)
+    assert [row["id"] for row in found(result)] == ids
+
+
+def test_columns_are_chosen_by_name(items: str):
+    """Only the columns that are named come, the vector among them if asked for."""
+    result = invoke(
+        items, "--table", "item", "--vector", "[0, 1, 0]", "--limit", "1", "--columns", "id, embedding", "--json"
+    )
+    assert found(result) == [{"id": 3, "embedding": [0.0, 1.0, 0.0]}]
+
+
+def test_the_extension_may_live_anywhere(empty_database_url: str):
+    """Vectors are recognised where neither the extension nor the table is on the search path."""
+    with psycopg.connect(empty_database_url, autocommit=True) as connection:
+        connection.execute(
+            """
+            CREATE SCHEMA "Ext and more"; CREATE EXTENSION vector SCHEMA "Ext and more"; CREATE SCHEMA app;
+            CREATE TABLE app.item (id int PRIMARY KEY, v "Ext and more".halfvec(2));
+            INSERT INTO app.item VALUES (1, '[1,0]'), (2, '[0,1]');
+            CREATE INDEX ON app.item USING hnsw (v "Ext and more".halfvec_l2_ops);
+            """
+        )
+    result = invoke(empty_database_url, "--table", "item", "--schema", "app", "--vector", "[0, 1]", "--json")
+    assert found(result) == [{"id": 2}, {"id": 1}]
+
+
+@pytest.mark.full
+def test_text_is_embedded_by_the_default_model(connection: psycopg.Connection, database_url: str):
+    """A text finds the row that means the same, on a column of 384 dimensions."""
+    pytest.importorskip("sentence_transformers", reason="the extra local is not installed")
+    from pgvec.embedders import default_embedder
+
+    connection.execute("CREATE TABLE note (id int PRIMARY KEY, title text, v vector(384))")
+    titles = ["a cat sleeps on the sofa", "the central bank raises interest rates"]
+    for number, (title, vector) in enumerate(zip(titles, default_embedder().embed(titles), strict=True)):
+        connection.execute("INSERT INTO note VALUES (%s, %s, %s)", (number, title, str(vector.tolist())))
+    result = invoke(
+        database_url, "monetary policy", "--table", "note", "--distance", "cosine", "--limit", "1", "--json"
+    )
+    assert found(result) == [{"id": 1, "title": titles[1]}]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--table", "itme", "--vector", "[1]"], 1, "did you mean 'item'?"),
+        (["--table", "public.item", "--vector", "[1]"], 1, "give its schema apart"),
+        (["--table", "item", "--schema", "nowhere", "--vector", "[1]"], 1, "nowhere"),
+        (["--table", "item", "--vector", "[1, 2]"], 2, "2 dimensions"),
+        (["--table", "item", "--vector", "[0, 0, 0]"], 2, "zero"),
+        (["--table", "item", "--vector", '["x"]'], 2, "vector"),
+        (["--table", "item", "--vector", "[1, 0, 0]", "--where", '{"nope": 1}'], 2, "nope"),
+        (["--table", "item", "--vector", "[1, 0, 0]", "--where", '{"price": {"$lt": "x"}}'], 2, "price"),
+        (["--table", "item", "--vector", "[1, 0, 0]", "--columns", "id,nope"], 2, "nope"),
+        (["--table", "item", "--vector", "[1, 0, 0]", "--column", "title"], 2, "title"),
+        (["--table", "item", "--vector", "[1, 0, 0]", "--limit", "0"], 2, "limit"),
+        (["--table", "item", "--vector", "[1, 0, 0]", "--distance", "hamming"], 2, "hamming"),
+        (["a text", "--table", "item"], 2, "384"),
+    ],
+)
+def test_mistakes_are_named(items: str, arguments: list[str], code: int, message: str):
+    """The message names what is wrong, and the exit code tells the command line from the database."""
+    result = invoke(items, *arguments)
+    assert result.exit_code == code, result.output
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("form", [str, sqlalchemy_url])
+def test_the_url_may_come_from_the_environment(items: str, form: Any):
+    """Both forms of a URL are taken, from the environment too, by the program as it is installed."""
+    result = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from pgvec.cli.main import main; main()",
+            "search",
+            "--table",
+            "item",
+            "--vector",
+            "[1,0,0]",
+        ],
+        env={"PGVEC_URL": form(items), "PATH": "/usr/bin:/bin"},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "pear" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "option", ["--table", "--schema", "--column", "--columns", "--distance", "--where", "--vector"]
+)
+def test_payloads_stay_data(items: str, connection: psycopg.Connection, option: str):
+    """Whatever an option holds, nothing but what was asked for happens, and nothing but pgvec's own errors comes out."""
+    arguments = {"--table": "item", "--vector": "[1,0,0]"}
+    before = connection.execute("SELECT array_agg(item ORDER BY id) FROM item").fetchone()
+    for payload in PAYLOADS[:: examples(dev=20, full=1)]:
+        values = (
+            [payload] if option != "--where" else [payload, json.dumps({payload: 1}), json.dumps({"title": payload})]
+        )
+        for value in values:
+            options = [f"{name}={given}" for name, given in (arguments | {option: value}).items()]
+            result = invoke(items, *options, "--json")
+            assert result.exit_code in (0, 1, 2), (value, result.output)
+            assert "--debug shows where" not in result.stderr, (value, result.stderr)
+            if result.exit_code == 0:
+                assert all(set(row) <= {"id", "title", "price", "tags", "data"} for row in found(result))
+    assert connection.execute("SELECT array_agg(item ORDER BY id) FROM item").fetchone() == before

@@ -1,0 +1,282 @@
+"""Where the corpus of hostile texts is tried: for every public parameter that a text can reach, calls that put it there."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import sqlalchemy as sa
+from fix_level import FULL
+from fix_repository import World
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from support.injection import PAYLOADS
+
+from pgvec import read_csv, read_jsonl
+from pgvec.errors import PgvecError
+from pgvec.orm import Embedding, HnswIndex, IvfflatIndex, SetStorage, read_target
+
+QUERY = [1.0, 2.0, 3.0]
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Note(Base):
+    """Texts in every kind of column, the key included."""
+
+    __tablename__ = "note"
+    id: Mapped[str] = mapped_column(sa.Text, primary_key=True)
+    title: Mapped[str | None] = mapped_column(sa.Text, unique=True)
+    short: Mapped[str | None] = mapped_column(sa.String(8))
+    number: Mapped[int | None]
+    tags: Mapped[list[str] | None] = mapped_column(sa.ARRAY(sa.Text))
+    metadata_: Mapped[dict[str, Any] | None] = mapped_column("metadata", JSONB)
+    embedding: Mapped[Any | None] = mapped_column(Embedding(3))
+    bits: Mapped[Any | None] = mapped_column(Embedding(8, type="bit"))
+
+
+Make = Callable[..., Any]
+Case = Callable[[Make, str], Any]
+
+
+def note(make: Make, **options: Any) -> Any:
+    """A repository of notes."""
+    return make(Note, **{"column": "embedding"} | options)
+
+
+def row(text: str) -> dict[str, Any]:
+    """A row with the text wherever a text may be."""
+    return {
+        "id": text,
+        "title": text,
+        "tags": [text, "x"],
+        "metadata_": {text: [text, {text: text}], "same": text},
+        "embedding": QUERY,
+    }
+
+
+async def stored(repository: Any, text: str) -> None:
+    """Assert that a row with the text is there, and that the text in it is what it was, in every column."""
+    for where in (
+        {"id": text},
+        {"title": {"$in": [text]}},
+        {"tags": {"$contains": text}},
+        {"metadata.same": text},
+        Note.title == text,
+    ):
+        assert await repository.count(where) == 1
+    record = await repository.get(text)
+    assert {name: getattr(record, name) for name in ("id", "title", "tags", "metadata_")} == {
+        name: value for name, value in row(text).items() if name != "embedding"
+    }
+    assert (await repository.search(QUERY, where={"id": text}))[0].record.id == text
+    await repository.search(record)
+
+
+def stores(write: Callable[[Any, str], Awaitable[Any]]) -> Case:
+    """A case that writes a row and looks at what came of it."""
+
+    async def case(make: Make, text: str) -> None:
+        repository = note(make)
+        await write(repository, text)
+        await stored(repository, text)
+
+    return case
+
+
+def csv_of(*lines: list[str]) -> io.StringIO:
+    """A CSV file."""
+    return io.StringIO("\n".join(",".join('"' + field.replace('"', '""') + '"' for field in line) for line in lines))
+
+
+async def updated(make: Make, text: str) -> None:
+    """Update a row to hold the text."""
+    repository = note(make)
+    await repository.insert({"id": "u", "title": "u", "embedding": QUERY})
+    await repository.update(row(text) | {"id": "u"})
+    assert (await repository.get("u")).title == text
+
+
+BY_METHOD: dict[str, list[Case]] = {
+    "__init__.column": [lambda make, text: make(Note, column=text)],
+    "__init__.distance": [lambda make, text: note(make, distance=text)],
+    "search.query": [
+        lambda make, text: note(make).search(text),
+        lambda make, text: note(make).search([text, text, text]),
+        lambda make, text: note(make).search({text: 1.0}),
+        lambda make, text: make(Note, column="bits").search(text),
+        # Options are numbers, but some of them stand in the text of the statement.
+        lambda make, text: note(make).search(QUERY, limit=text),
+        lambda make, text: note(make).search(QUERY, offset=text),
+        lambda make, text: note(make).search(QUERY, ef_search=text),
+        lambda make, text: note(make).search(QUERY, max_distance=text),
+    ],
+    "search.where": [
+        lambda make, text: note(make).search(QUERY, where=text),
+        lambda make, text: note(make).search(QUERY, where={text: text}),
+        lambda make, text: note(make).search(QUERY, where={"title": text, "number": 1}),
+        lambda make, text: note(make).search(QUERY, where={"title": {text: 1}}),
+        lambda make, text: note(make).search(QUERY, where={"short": {"$ilike": text}}),
+        lambda make, text: note(make).search(QUERY, where={f"metadata.{text}": text}, exact=True),
+        lambda make, text: note(make).search(QUERY, where=Note.title.in_([text, "a"])),
+        lambda make, text: note(make).search(QUERY, where={"number": text}),
+    ],
+    "search.columns": [
+        lambda make, text: note(make).search(QUERY, columns=text),
+        lambda make, text: note(make).search(QUERY, columns=(text,)),
+        lambda make, text: note(make).search(QUERY, columns=("id", text)),
+        lambda make, text: note(make).search(QUERY, columns=(sa.literal(text).label(text or None),)),
+    ],
+    "get.key": [
+        lambda make, text: note(make).get(text),
+        lambda make, text: note(make).get((text,)),
+        lambda make, text: note(make).get({text: text}),
+        lambda make, text: note(make).get({"id": text}),
+    ],
+    "count.where": [
+        lambda make, text: note(make).count({text: 1}),
+        lambda make, text: note(make).count({"title": {"$like": text}}),
+        lambda make, text: note(make).count(text),
+    ],
+    "insert.rows": [
+        lambda make, text: note(make).insert(text),
+        lambda make, text: note(make).insert([text]),
+        lambda make, text: note(make).insert({"id": "i", text: text}),
+        lambda make, text: note(make).insert({"id": "i", "embedding": text}),
+        lambda make, text: note(make).insert({"id": "i", "bits": text}),
+        lambda make, text: note(make).insert({"id": "i", "short": text}),
+        lambda make, text: note(make).insert({"id": "i", "number": text}),
+        lambda make, text: make(Note.__table__, column="embedding").insert(
+            {("metadata" if name == "metadata_" else name): value for name, value in row(text).items()}
+        ),
+        stores(lambda repository, text: repository.insert(row(text))),
+        stores(lambda repository, text: repository.insert(Note(**row(text)))),
+    ],
+    "upsert.rows": [
+        lambda make, text: note(make).upsert(text),
+        lambda make, text: note(make).upsert({text: text}),
+        stores(lambda repository, text: repository.upsert([row(text), row(text)])),
+    ],
+    "upsert.key": [
+        lambda make, text: note(make).upsert(row("k"), key=text),
+        lambda make, text: note(make).upsert(row("k"), key=("id", text)),
+        stores(lambda repository, text: repository.upsert(row(text), key="title")),
+    ],
+    "update.rows": [
+        updated,
+        lambda make, text: note(make).update(text),
+        lambda make, text: note(make).update({text: text}),
+        lambda make, text: note(make).update(row(text)),
+    ],
+    "delete.where": [
+        lambda make, text: note(make).delete({text: 1}),
+        lambda make, text: note(make).delete({"title": text}),
+        lambda make, text: note(make).delete(text),
+    ],
+    "bulk_load.rows": [
+        lambda make, text: note(make).bulk_load(text),
+        lambda make, text: note(make).bulk_load([text]),
+        lambda make, text: note(make).bulk_load([{text: text}]),
+        lambda make, text: note(make).bulk_load([{"id": "b", text: text}]),
+        lambda make, text: note(make).bulk_load({"id": ["b"], text: [text]}),
+        lambda make, text: note(make).bulk_load([{"id": "b", "embedding": text}]),
+        lambda make, text: note(make).bulk_load([{"id": "b", "number": text}]),
+        lambda make, text: note(make).bulk_load([{"id": "b", "short": text}]),
+        lambda make, text: note(make).bulk_load(read_csv(csv_of(["id", text], ["b", "x"]))),
+        lambda make, text: note(make).bulk_load(read_csv(csv_of(["id", "number"], ["b", text]))),
+        lambda make, text: note(make).bulk_load(read_csv(csv_of(["id", "metadata_"], ["b", text]))),
+        lambda make, text: note(make).bulk_load(read_csv(csv_of(["id", "embedding"], ["b", text]))),
+        lambda make, text: note(make).bulk_load(read_csv(io.StringIO(text))),
+        lambda make, text: note(make).bulk_load(read_jsonl(io.StringIO(json.dumps({"id": "b", text: text})))),
+        lambda make, text: note(make).bulk_load(read_jsonl(io.StringIO(text))),
+        stores(lambda repository, text: repository.bulk_load([row(text)])),
+        stores(lambda repository, text: repository.bulk_load([Note(**row(text))])),
+        stores(lambda repository, text: repository.bulk_load([row(text)], on_conflict="skip")),
+        stores(lambda repository, text: repository.bulk_load([row(text), row(text)], on_conflict="update")),
+        stores(lambda repository, text: repository.bulk_load(read_jsonl(io.StringIO(json.dumps(row(text)))))),
+    ],
+    "bulk_load.on_conflict": [lambda make, text: note(make).bulk_load([row("c")], on_conflict=text)],
+    "bulk_load.key": [
+        lambda make, text: note(make).bulk_load([row("c")], on_conflict="update", key=text),
+        lambda make, text: note(make).bulk_load([row("c")], on_conflict="skip", key=("id", text)),
+    ],
+    "bulk_load.columns": [
+        lambda make, text: note(make).bulk_load([("a", "b")], columns=("id", text)),
+        lambda make, text: note(make).bulk_load([("a",)], columns=text),
+    ],
+}
+FILES: dict[str, list[Case]] = {
+    "read_csv.source": [lambda make, text: note(make).bulk_load(read_csv(text))],
+    "read_csv.columns": [lambda make, text: note(make).bulk_load(read_csv(csv_of(["id"], ["b"]), columns=[text]))],
+    "read_csv.names": [lambda make, text: note(make).bulk_load(read_csv(csv_of(["b", "c"]), names=["id", text]))],
+    "read_csv.delimiter": [lambda make, text: note(make).bulk_load(read_csv(csv_of(["id"], ["b"]), delimiter=text))],
+    "read_csv.encoding": [lambda make, text: note(make).bulk_load(read_csv(io.BytesIO(b"id\nb"), encoding=text))],
+    "read_jsonl.source": [lambda make, text: note(make).bulk_load(read_jsonl(text))],
+    "read_jsonl.columns": [
+        lambda make, text: note(make).bulk_load(read_jsonl(io.StringIO('{"id": "b"}'), columns=[text]))
+    ],
+    "read_jsonl.encoding": [
+        lambda make, text: note(make).bulk_load(read_jsonl(io.BytesIO(b'{"id": 1}'), encoding=text))
+    ],
+}
+Declaration = Callable[[str], object]
+
+
+def table(*extra: Any, embedding: Any = None) -> sa.Table:
+    """A table with an embedding and what else belongs to it."""
+    columns = (sa.Column("id", sa.Integer, primary_key=True), sa.Column("embedding", embedding or Embedding(3)))
+    return sa.Table("declared", sa.MetaData(), *columns, *extra)
+
+
+DECLARATIONS: dict[str, list[Declaration]] = {
+    "Embedding.__init__.distance": [lambda text: table(embedding=Embedding(3, distance=text))],
+    "Embedding.__init__.type": [lambda text: table(embedding=Embedding(3, type=text))],
+    "Embedding.__init__.storage": [lambda text: table(embedding=Embedding(3, storage=text))],
+    "Embedding.__init__.source": [lambda text: table(embedding=Embedding(3, source=(text,)))],
+    "Embedding.__init__.embedder": [lambda text: table(embedding=Embedding(3, embedder=text))],
+    "Embedding.__init__.extension_schema": [
+        lambda text: table(embedding=Embedding(3, extension_schema=text)),
+        lambda text: table(HnswIndex("embedding", quantization="bit"), embedding=Embedding(3, extension_schema=text)),
+    ],
+    "HnswIndex.__init__.column": [lambda text: table(HnswIndex(text))],
+    "HnswIndex.__init__.quantization": [lambda text: table(HnswIndex("embedding", quantization=text))],
+    "HnswIndex.__init__.name": [lambda text: table(HnswIndex("embedding", name=text))],
+    "IvfflatIndex.__init__.column": [lambda text: table(IvfflatIndex(text))],
+    "IvfflatIndex.__init__.quantization": [lambda text: table(IvfflatIndex("embedding", quantization=text))],
+    "IvfflatIndex.__init__.name": [lambda text: table(IvfflatIndex("embedding", name=text))],
+    "SetStorage.__init__.storage": [lambda text: SetStorage(table().c.embedding, text)],
+    "read_target.column": [lambda text: read_target(Note, column=text)],
+    "read_target.distance": [lambda text: read_target(Note, column="embedding", distance=text)],
+}
+
+
+async def attack(world: World, cases: list[Case], *accepted: type[Exception], payloads: int = 1) -> None:
+    """Run cases, each in a transaction that is rolled back; only errors of pgvec are accepted.
+
+    At the full level every case meets every payload in the synchronous world. Else every payload meets one of the cases, the
+    next one a next case; ``payloads`` takes every so many-th only.
+    """
+    findings = []
+    for number, payload in enumerate(PAYLOADS[::payloads]):
+        everything = FULL and world.kind == "sync"
+        for position in range(len(cases)) if everything else (number % len(cases),):
+            try:
+                result = cases[position](world.repository, payload)
+                if inspect.isawaitable(result):
+                    await result
+            except (PgvecError, *accepted):
+                pass
+            except Exception as exc:  # noqa: BLE001 - whatever it is, it is a finding
+                findings.append(f"case {position}, {payload:.60}: {exc!r:.200}")
+            await world.rollback()
+    assert not findings, "\n".join(findings[:20])
+
+
+def share(world: World) -> int:
+    """How large a part of the payloads an asynchronous run takes, which shares nearly all of its code with the other."""
+    return 1 if world.kind == "sync" or FULL else 20
