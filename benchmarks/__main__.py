@@ -11,7 +11,6 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from benchmarks.baseline import write_baseline
 from benchmarks.data import Dataset, generate, read_fashion_mnist
 from benchmarks.environment import describe_environment
 from benchmarks.load import fill_table, measure_load
@@ -45,9 +44,6 @@ QUICK = Effort(10_000, 200, 50, 3, 3, (6_000, 60_000))
 def main() -> None:
     """Run what the command line asks for."""
     arguments = _parser().parse_args()
-    if arguments.write_baseline:
-        write_baseline()
-        return
     effort = QUICK if arguments.quick else FULL
     _say("reading the data" if arguments.data else "generating the data")
     data = _read(arguments.data, effort)
@@ -78,9 +74,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="fewer rows, queries and rounds, to see whether it works")
     parser.add_argument("--only", type=_parts, default=PARTS, metavar="PART,...", help=f"some of: {', '.join(PARTS)}")
     parser.add_argument("--url", help="a server to measure on (PGVEC_BENCH_URL); else an embedded one")
-    parser.add_argument(
-        "--write-baseline", action="store_true", help="write benchmarks/baseline.sql, and do nothing else"
-    )
     return parser
 
 

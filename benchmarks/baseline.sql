@@ -1,6 +1,6 @@
 -- The unfiltered search for ten rows as pgvec first sent it: table item (id, label, embedding vector(784)), Euclidean distance,
 -- an HNSW index, columns id and label, the extension in schema public. The parameter is the query vector in binary.
--- Later forms of the statement are measured against it. Written by: python -m benchmarks --write-baseline
+-- Later forms of the statement are measured against it, so it stays as it is.
 WITH pgvec_before AS MATERIALIZED 
 (SELECT current_setting('hnsw.iterative_scan', true) AS setting_0), 
 pgvec_nearest AS MATERIALIZED 

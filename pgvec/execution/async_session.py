@@ -13,9 +13,11 @@ from sqlalchemy.orm import Session
 
 from pgvec.errors import ConfigurationError
 from pgvec.execution.cursor import open_async_cursor
+from pgvec.execution.explain import explain
 from pgvec.execution.facts import PROBE, known_facts, read_facts, require_psycopg
 from pgvec.execution.prepared import Found
 from pgvec.execution.sqlstate import DRIVER_ERRORS, raise_translated, translated
+from pgvec.execution.survey import known_survey, take_survey
 from pgvec.execution.unit import (
     LIVENESS,
     begin,
@@ -29,7 +31,7 @@ from pgvec.execution.unit import (
     unflushed,
 )
 from pgvec.model import ServerFacts, Target
-from pgvec.statements.requests import Execute, Find, Forget, Request, Result
+from pgvec.statements.requests import Execute, Explain, Find, Forget, Request, Result, Survey
 
 __all__ = ["AsyncBind", "AsyncSessionDriver"]
 
@@ -124,6 +126,16 @@ class _Unit:
                 return await self._find(request)
             case Execute():
                 return await self._execute(request)
+            case Survey():
+                assert self.connection.sync_connection is not None
+                known = None if request.fresh else known_survey(self.connection.sync_connection, request.target)
+                return (known, 0) if known is not None else await self.connection.run_sync(take_survey, request.target)
+            case Explain():
+                assert self.connection.sync_connection is not None
+                prepared = prepare(
+                    request.find, await self._facts(), self.connection.sync_connection, self._sync_session
+                )
+                return await self.connection.run_sync(explain, request, prepared)
             case Forget():
                 # An expired attribute cannot be loaded on access here, so what is held is read again at once.
                 for record in held_records(self._any_session().sync_session, request):

@@ -19,12 +19,12 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from pgvec.execution.records import RecordReader
 from pgvec.statements.requests import Find
-from pgvec.statements.search import QUERY, search_statement
+from pgvec.statements.search import QUERY, TRAILING, search_statement
 
 __all__ = ["Found", "PreparedFind", "prepare_find"]
 
-# A record or row, its distance, and the position of the branch that found it.
-Found: TypeAlias = tuple[Any, float, int]
+# A record or row, its distance, the position of the branch that found it, and the number of rows that were counted.
+Found: TypeAlias = tuple[Any, float, int, int | None]
 
 _Processor = Callable[[Any], Any] | None
 _CAPACITY = 1_000
@@ -58,7 +58,7 @@ class PreparedFind:
         self._compile(find, dialect)
 
     def _build(self, find: Find, columns: list[Any]) -> sa.Select[Any]:
-        statement = search_statement(find.target, find.shape, columns, find.where, self._schema)
+        statement = search_statement(find, columns, self._schema)
         return statement.options(*self.reader.options()) if self.through_orm and self.reader is not None else statement
 
     def _compile(self, find: Find, dialect: sa.Dialect) -> None:
@@ -116,7 +116,7 @@ class PreparedFind:
                 column.type.dialect_impl(self._dialect).result_processor(self._dialect, described.type_code)
                 for column, described in zip(self._columns, cursor.description or (), strict=False)
             ]
-            self._processors = [*processors, None, None] if any(processors) else []
+            self._processors = [*processors, *[None] * TRAILING] if any(processors) else []
         if not self._processors:
             return rows
         return [
@@ -127,11 +127,11 @@ class PreparedFind:
     def found(self, rows: Iterable[Sequence[Any]], session: Session | None) -> list[Found]:
         """Return what was found in processed rows: records or named rows, with distance and branch."""
         if self._row_type is not None:
-            return [(self._row_type._make(row[:-2]), row[-2], row[-1]) for row in rows]
+            return [(self._row_type._make(row[:-TRAILING]), *row[-TRAILING:]) for row in rows]
         assert self.reader is not None
         if self.through_orm:
-            return [(self.reader.guard(row[0]), row[-2], row[-1]) for row in rows]
-        return [(self.reader.record(row[:-2], session), row[-2], row[-1]) for row in rows]
+            return [(self.reader.guard(row[0]), *row[-TRAILING:]) for row in rows]
+        return [(self.reader.record(row[:-TRAILING], session), *row[-TRAILING:]) for row in rows]
 
 
 def prepare_find(find: Find, schema: str, dialect: sa.Dialect, *, watched: bool = False) -> PreparedFind:
@@ -146,7 +146,7 @@ def prepare_find(find: Find, schema: str, dialect: sa.Dialect, *, watched: bool 
     structure = _structure(find)
     if structure is None:
         return PreparedFind(find, schema, dialect, watched)
-    key = (dialect, schema, watched, find.target, find.shape, find.include_embedding, structure)
+    key = (dialect, schema, watched, find.target, find.shape, find.plan, find.include_embedding, structure)
     with _lock:
         prepared = _cache.get(key)
         if prepared is not None:

@@ -17,7 +17,7 @@ from sqlalchemy.orm.base import LoaderCallableStatus, PassiveFlag
 
 from pgvec.errors import EmbeddingNotLoadedError
 from pgvec.model import Target
-from pgvec.statements.search import attributes
+from pgvec.statements.plan import attributes
 
 __all__ = ["RecordReader", "watched"]
 

@@ -13,9 +13,11 @@ from sqlalchemy.orm import Session, scoped_session
 
 from pgvec.errors import ConfigurationError
 from pgvec.execution.cursor import open_cursor
+from pgvec.execution.explain import explain
 from pgvec.execution.facts import PROBE, known_facts, read_facts, require_psycopg
 from pgvec.execution.prepared import Found
 from pgvec.execution.sqlstate import DRIVER_ERRORS, raise_translated, translated
+from pgvec.execution.survey import known_survey, take_survey
 from pgvec.execution.unit import (
     LIVENESS,
     begin,
@@ -29,7 +31,7 @@ from pgvec.execution.unit import (
     unflushed,
 )
 from pgvec.model import ServerFacts, Target
-from pgvec.statements.requests import Execute, Find, Forget, Request, Result
+from pgvec.statements.requests import Execute, Explain, Find, Forget, Request, Result, Survey
 
 __all__ = ["Bind", "SessionDriver"]
 
@@ -122,6 +124,12 @@ class _Unit:
                 return self._find(request)
             case Execute():
                 return self._execute(request)
+            case Survey():
+                known = None if request.fresh else known_survey(self.connection, request.target)
+                return (known, 0) if known is not None else take_survey(self.connection, request.target)
+            case Explain():
+                prepared = prepare(request.find, self._facts(), self.connection, self.session)
+                return explain(self.connection, request, prepared)
             case Forget():
                 for record in held_records(self._any_session(), request):
                     self._any_session().expire(record)

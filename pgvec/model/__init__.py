@@ -2,6 +2,15 @@
 
 from pgvec.model.distance import Distance
 from pgvec.model.embedder import Embedder, InputKind, InputRole
+from pgvec.model.facts import (
+    CatalogIndex,
+    ColumnStatistics,
+    Costs,
+    Partition,
+    TableFacts,
+    Term,
+    TunedSetting,
+)
 from pgvec.model.filter_parser import parse_filter
 from pgvec.model.filters import And, Comparison, Filter, Not, Operator, Or, Predicate
 from pgvec.model.load import LoadProgress, LoadReport, ProgressCallback
@@ -14,7 +23,10 @@ from pgvec.model.vector_type import VectorType
 __all__ = [
     "And",
     "AppliedScript",
+    "CatalogIndex",
+    "ColumnStatistics",
     "Comparison",
+    "Costs",
     "Distance",
     "Embedder",
     "Filter",
@@ -29,12 +41,16 @@ __all__ = [
     "Not",
     "Operator",
     "Or",
+    "Partition",
     "Predicate",
     "ProgressCallback",
     "Receipt",
     "ServerFacts",
     "Strategy",
+    "TableFacts",
     "Target",
+    "Term",
+    "TunedSetting",
     "VectorColumn",
     "VectorIndex",
     "VectorType",

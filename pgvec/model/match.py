@@ -16,6 +16,7 @@ class Strategy(StrEnum):
     """How a search was answered."""
 
     INDEX = "index"
+    PARTIAL_INDEX = "partial_index"
     EXACT = "exact"
     COMPLETED = "completed"
 
@@ -25,10 +26,13 @@ class Receipt:
     """How a search was answered, and what is known of the answer.
 
     Attributes:
-        strategy: ``index`` (approximate, by a vector index), ``exact`` (every row that passes the filter was compared), or
-            ``completed`` (the index came back short, so the same statement answered exactly instead).
+        strategy: ``index`` (approximate, by a vector index), ``partial_index`` (the same, by an index whose predicate the
+            filter implies), ``exact`` (every row that passes the filter was compared), or ``completed`` (the index came
+            back short, so the same statement answered exactly instead).
         complete: True only when it is known that ``returned == min(requested, rows that match)``.
         exact: True only when the matches are known to be the true nearest.
+        matching: Rows that match, as far as the statement learned.
+        matching_is_exact: Whether ``matching`` counts all of them; otherwise it is a lower bound.
         requested: The limit that was asked for.
         returned: How many matches came back.
         ef_search: The ``hnsw.ef_search`` that the statement asked for (a larger one that was set already is kept unless the
@@ -40,6 +44,8 @@ class Receipt:
     strategy: Strategy
     complete: bool
     exact: bool
+    matching: int
+    matching_is_exact: bool
     requested: int
     returned: int
     ef_search: int | None = None

@@ -25,7 +25,8 @@ from pgvec.orm.values import check_value, to_text
 from pgvec.statements.filters import build_filter
 from pgvec.statements.load import OnConflict
 from pgvec.statements.load_requests import RowForm
-from pgvec.statements.search import QUERY, SearchShape, attributes
+from pgvec.statements.plan import SearchShape, attributes
+from pgvec.statements.search import QUERY
 
 __all__ = [
     "LARGEST_LIMIT",
@@ -53,6 +54,7 @@ def question(
     exact: bool,
     max_distance: float | None,
     ef_search: int | None,
+    recall: float | None,
     columns: Sequence[Any] | None,
     include_embedding: bool,
 ) -> Question:
@@ -78,7 +80,15 @@ def question(
         parameters["pgvec_max_distance"] = _number("max_distance", max_distance)
     if columns is not None and include_embedding:
         raise InvalidOptionError("include_embedding belongs to records: with columns=, name the embedding among them")
-    return Question(shape, condition, _display(target, columns), bool(include_embedding), parameters, record_key)
+    return Question(
+        shape,
+        condition,
+        _display(target, columns),
+        bool(include_embedding),
+        parameters,
+        record_key,
+        None if recall is None else _share("recall", recall),
+    )
 
 
 def is_vector_text(target: Target, query: str) -> bool:
@@ -266,6 +276,13 @@ def _whole_number(name: str, value: object, least: int, most: int) -> int:
         raise InvalidOptionError(f"{name} has to be a whole number, not {value!r}")
     if not least <= number <= most:
         raise InvalidOptionError(f"{name} has to be between {least} and {most}, not {number}")
+    return number
+
+
+def _share(name: str, value: object) -> float:
+    number = _number(name, value)
+    if not 0.0 < number <= 1.0:
+        raise InvalidOptionError(f"{name} has to be above 0 and at most 1, not {value!r}")
     return number
 
 

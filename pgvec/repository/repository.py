@@ -74,6 +74,7 @@ class Repository(Generic[M]):
         exact: bool = False,
         max_distance: float | None = None,
         ef_search: int | None = None,
+        recall: float | None = None,
         columns: None = None,
         include_embedding: bool = False,
     ) -> Matches[M]: ...
@@ -89,6 +90,7 @@ class Repository(Generic[M]):
         exact: bool = False,
         max_distance: float | None = None,
         ef_search: int | None = None,
+        recall: float | None = None,
         columns: Sequence[Any],
         include_embedding: bool = False,
     ) -> Matches[Any]: ...
@@ -103,6 +105,7 @@ class Repository(Generic[M]):
         exact: bool = False,
         max_distance: float | None = None,
         ef_search: int | None = None,
+        recall: float | None = None,
         columns: Sequence[Any] | None = None,
         include_embedding: bool = False,
     ) -> Matches[Any]:
@@ -118,6 +121,8 @@ class Repository(Generic[M]):
             exact: Compare every row that passes the condition instead of asking the index.
             max_distance: Leave out what is farther away, in the unit that the distance operator returns.
             ef_search: ``hnsw.ef_search`` for this search alone, from 1 to 1,000.
+            recall: Share of the true nearest that an approximate answer shall contain, above 0 to 1: takes the smallest
+                ``ef_search`` that ``tune`` found to reach it on this index. By default 0.95 where that was tuned.
             columns: Columns or expressions to return as rows instead of records.
             include_embedding: Fetch the embeddings of the records too.
 
@@ -142,6 +147,7 @@ class Repository(Generic[M]):
             exact=exact,
             max_distance=max_distance,
             ef_search=ef_search,
+            recall=recall,
             columns=columns,
             include_embedding=include_embedding,
         )

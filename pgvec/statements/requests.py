@@ -9,18 +9,19 @@ from typing import Any, TypeAlias
 import sqlalchemy as sa
 
 from pgvec.model import Target
-from pgvec.statements.search import SearchShape
+from pgvec.statements.plan import SearchPlan, SearchShape
 
-__all__ = ["Execute", "Find", "Forget", "Request", "Result"]
+__all__ = ["Execute", "Explain", "Find", "Forget", "Request", "Result", "Survey"]
 
 
 @dataclass(frozen=True, slots=True)
 class Find:
-    """Ask for the rows of a search, as ``(record or row, distance, branch)``.
+    """Ask for the rows of a search, as ``(record or row, distance, branch, rows counted)``.
 
     Attributes:
         target: What to search.
-        shape: How.
+        shape: What is asked for.
+        plan: How it is answered.
         where: Condition on the rows, or None.
         display: Columns to return as rows, or None for records.
         include_embedding: Whether records come with their embeddings.
@@ -29,6 +30,7 @@ class Find:
 
     target: Target
     shape: SearchShape
+    plan: SearchPlan
     where: sa.ColumnElement[bool] | None
     display: tuple[Any, ...] | None
     include_embedding: bool
@@ -70,4 +72,32 @@ class Forget:
     keys: Sequence[tuple[Any, ...]]
 
 
-Request: TypeAlias = Find | Execute | Forget
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Ask what is known of the target's table; the answer may be some minutes old.
+
+    It is a pair: the :class:`TableFacts`, or None where there is no such table, and how many statements it took to learn them.
+
+    Attributes:
+        target: Whose table.
+        fresh: Whether to ask the database in any case.
+    """
+
+    target: Target
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """Ask for the text of a search statement and for the plan that Postgres has for it.
+
+    Attributes:
+        find: The search.
+        analyze: Whether to run it, so that the plan tells what happened.
+    """
+
+    find: Find
+    analyze: bool = False
+
+
+Request: TypeAlias = Find | Execute | Forget | Survey | Explain

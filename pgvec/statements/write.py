@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.orm import defer, undefer
 
 from pgvec.model import Target
-from pgvec.statements.search import attributes
+from pgvec.statements.plan import attributes
 
 __all__ = ["count", "delete", "insert", "present_keys", "record_by_key", "update", "upsert"]
 

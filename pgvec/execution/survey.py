@@ -1,0 +1,173 @@
+"""What the planner has to know of a table, asked now and then and remembered with the pool of connections."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from importlib import resources
+from threading import Lock
+from typing import Any, TypeAlias
+from weakref import WeakKeyDictionary
+
+import sqlalchemy as sa
+
+from pgvec.execution.facts import require_psycopg
+from pgvec.model import CatalogIndex, ColumnStatistics, Costs, Partition, TableFacts, Target, TunedSetting
+from pgvec.orm.index_text import faithfulness, read_catalog_text, serving
+from pgvec.statements.plan import target_table
+from pgvec.statements.predicates import read_terms
+from pgvec.statements.selectivity import number_of
+
+__all__ = ["SECONDS_KNOWN", "forget_surveys", "known_survey", "take_survey"]
+
+SECONDS_KNOWN = 300.0
+"""How long facts are used before they are asked again; a wrong one costs time, never a row."""
+
+_Key: TypeAlias = tuple[Target, str | None]
+
+_known: WeakKeyDictionary[sa.Pool, dict[_Key, tuple[float, TableFacts]]] = WeakKeyDictionary()
+_lock = Lock()
+_MOMENTS = frozenset({"date", "timestamp", "timestamptz"})
+
+_SETTINGS = sa.text(
+    "SELECT s.index_name, s.filter_class, s.target_recall, s.ef_search, s.recall, s.row_limit"
+    " FROM pgvec.search_setting AS s"
+    " JOIN pg_catalog.pg_class AS c ON c.relname = s.relation_name AND c.oid = pg_catalog.to_regclass(:relation)"
+    " JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = s.relation_schema"
+)
+_COSTS = sa.text(
+    "SELECT page_cost, check_cost, row_cost, dimension_cost, detoast_cost, visit_cost, visit_dimension_cost FROM pgvec.calibration WHERE type = :type"
+)
+
+
+@cache
+def _survey_text() -> sa.TextClause:
+    """The statement, with the parameter ``relation``: a table's name as SQL writes it."""
+    text = (resources.files("pgvec.sql") / "queries" / "survey.sql").read_text(encoding="utf-8")
+    return sa.text(text.replace("::", "\\:\\:").replace("%(relation)s", ":relation"))
+
+
+def known_survey(connection: sa.Connection, target: Target) -> TableFacts | None:
+    """Return what is remembered of a target's table, or None where the database has to be asked."""
+    kept = _known.get(connection.engine.pool, {}).get((target, _schema(connection, target)))
+    return kept[1] if kept is not None and kept[0] > time.monotonic() else None
+
+
+def take_survey(connection: sa.Connection, target: Target) -> tuple[TableFacts | None, int]:
+    """Ask what is to be known of a target's table.
+
+    Returns:
+        The facts, or None where there is no such table, and how many statements were sent to learn them.
+    """
+    require_psycopg(connection.dialect)
+    key = (target, _schema(connection, target))
+    facts, statements = _ask(connection, target, target_table(target).name, key[1])
+    # That a table does not exist is not remembered: it may be made at the next moment.
+    if facts is not None:
+        with _lock:
+            _known.setdefault(connection.engine.pool, {})[key] = (time.monotonic() + SECONDS_KNOWN, facts)
+    return facts, statements
+
+
+def forget_surveys(engine: sa.Engine) -> None:
+    """Ask again at the next search, for example after a bulk load or a new index."""
+    with _lock:
+        _known.pop(engine.pool, None)
+
+
+def _schema(connection: sa.Connection, target: Target) -> str | None:
+    schema = target_table(target).schema
+    schemas = connection.get_execution_options().get("schema_translate_map")
+    return schemas.get(schema, schema) if schemas else schema  # type: ignore[no-any-return]
+
+
+def _ask(connection: sa.Connection, target: Target, name: str, schema: str | None) -> tuple[TableFacts | None, int]:
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    relation = {"relation": f"{quote(schema)}.{quote(name)}" if schema else quote(name)}
+    row = connection.execute(_survey_text(), relation).one_or_none()
+    if row is None:
+        return None, 1
+    if not row.has_settings:
+        return read_survey(target, row, (), None), 1
+    settings = connection.execute(_SETTINGS, relation).all()
+    costs = connection.execute(_COSTS, {"type": target.column.type.value}).one_or_none()
+    return read_survey(target, row, settings, costs), 3
+
+
+def read_survey(target: Target, row: Any, settings: Any, costs: Any) -> TableFacts:
+    """Return the facts that the answers tell.
+
+    Args:
+        target: What was asked about.
+        row: The row of the survey.
+        settings: Rows of ``pgvec.search_setting`` for the table's indexes.
+        costs: Row of ``pgvec.calibration``, or None.
+    """
+    return TableFacts(
+        rows=None if row.row_count is None else float(row.row_count),
+        pages=None if row.page_count is None else float(row.page_count),
+        indexed=frozenset(row.indexed or ()),
+        columns={name: _statistics(found) for name, found in (row.columns or {}).items()},
+        indexes=_indexes(target, row.indexes or ()),
+        partitions=tuple(_partitions(row.partitions or ())),
+        costs=Costs() if costs is None else Costs(*costs),
+        settings=tuple(TunedSetting(*setting) for setting in settings),
+    )
+
+
+def _statistics(found: Mapping[str, Any]) -> ColumnStatistics:
+    common = dict(zip(found["values"] or (), found["shares"] or (), strict=False))
+    numbers = [(_parsed(text, found["type"]), share) for text, share in common.items()]
+    bounds = [_parsed(text, found["type"]) for text in found["bounds"] or ()]
+    return ColumnStatistics(
+        type=found["type"],
+        null_fraction=found["null_fraction"],
+        distinct=found["distinct"],
+        width=found["width"],
+        common=common,
+        common_numbers=tuple((number, share) for number, share in numbers if number is not None),
+        bounds=tuple(number for number in bounds if number is not None) if None not in bounds else (),
+    )
+
+
+def _parsed(text: str, kind: str) -> float | None:
+    """Return a value of the statistics as a number, or None where it is none that orders like one."""
+    try:
+        return number_of(datetime.fromisoformat(text)) if kind in _MOMENTS else float(text)
+    except ValueError:
+        return None
+
+
+def _indexes(target: Target, found: Any) -> tuple[CatalogIndex, ...]:
+    read = [index for entry in found if (index := _index(target, entry)) is not None]
+    return tuple(sorted(read, key=lambda index: (index.index is None, index.index and faithfulness(index.index))))
+
+
+def _index(target: Target, entry: Mapping[str, Any]) -> CatalogIndex | None:
+    predicate = entry["predicate"]
+    index, is_on_column = read_catalog_text(
+        entry["name"],
+        entry["method"],
+        entry["operator_class"],
+        entry["definition"],
+        target.column,
+        partial=predicate is not None,
+    )
+    if not is_on_column:
+        return None
+    problem = ""
+    if index is None:
+        problem = f"its expression {entry['definition']} is none that pgvec can repeat in a query"
+    else:
+        index = serving(index, target.distance)
+        if index.distance is not target.distance:
+            problem = f"its operator class {entry['operator_class']} serves {index.distance}"
+    terms = () if predicate is None else read_terms(predicate)
+    return CatalogIndex(entry["name"], index, entry["valid"], entry["rows"], terms, problem)
+
+
+def _partitions(found: Any) -> list[Partition]:
+    read = ((read_terms(entry["constraint"]), entry["rows"]) for entry in found if entry["constraint"])
+    return [Partition(terms, rows) for terms, rows in read if terms]

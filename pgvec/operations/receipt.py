@@ -1,0 +1,79 @@
+"""What is known of an answer: the receipt of a search."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from pgvec.model import Receipt, Strategy
+from pgvec.statements.plan import Form
+from pgvec.statements.requests import Find
+from pgvec.statements.search import BRANCHES
+
+__all__ = ["Found", "receipt"]
+
+# A record or row, its distance, the position of the branch that found it, and the number of rows that were counted.
+Found: TypeAlias = tuple[Any, float, int, int | None]
+
+
+def receipt(find: Find, found: Sequence[Found], statements: int) -> Receipt:
+    """Return the receipt of a search.
+
+    Args:
+        find: What was asked, and how it was to be answered.
+        found: What came back.
+        statements: How many statements were sent.
+    """
+    branch = _branch(find, found)
+    by_index = branch is Strategy.INDEX
+    matching, is_exact = _matching(find, found, branch)
+    strategy = Strategy.PARTIAL_INDEX if by_index and find.plan.predicate else branch
+    return Receipt(
+        strategy=strategy,
+        complete=not by_index or len(found) == find.shape.limit,
+        exact=not by_index,
+        matching=matching,
+        matching_is_exact=is_exact,
+        requested=find.shape.limit,
+        returned=len(found),
+        ef_search=None if find.plan.form is Form.EXACT else find.plan.ef_search,
+        statements=statements,
+        warnings=(*find.plan.warnings, *_warnings(find, found, branch)),
+    )
+
+
+def _branch(find: Find, found: Sequence[Found]) -> Strategy:
+    if find.plan.form is Form.EXACT:
+        return Strategy.EXACT
+    if found:
+        return BRANCHES[found[0][2]]
+    # Where the index finds too little, the statement goes on to compare every row; a distance bound or an offset may
+    # still leave nothing of a full answer of the index.
+    return Strategy.INDEX if find.shape.bounded or find.shape.offset else Strategy.COMPLETED
+
+
+def _matching(find: Find, found: Sequence[Found], branch: Strategy) -> tuple[int, bool]:
+    """How many rows match as far as the answer tells, and whether that is all of them."""
+    seen = find.shape.offset + len(found) if found else 0
+    if branch is not Strategy.INDEX and len(found) < find.shape.limit and (found or not find.shape.offset):
+        return seen, True
+    counted = found[0][3] if found and not find.shape.bounded else None
+    if counted is None:
+        return seen, False
+    return max(seen, counted), branch is Strategy.EXACT
+
+
+def _warnings(find: Find, found: Sequence[Found], branch: Strategy) -> list[str]:
+    warnings = []
+    if branch is Strategy.COMPLETED and find.plan.budget is not None and found:
+        warnings.append(
+            f"the index gave up after about {find.plan.budget:,} elements, too few of which pass the filter: the same statement "
+            "compared every row that passes"
+        )
+    undefined = sum(1 for _, distance, _, _ in found if math.isnan(distance))
+    if undefined:
+        warnings.append(
+            f"{undefined} of the matches have no distance, because their embedding is all zeros; they come last"
+        )
+    return warnings

@@ -1,0 +1,328 @@
+"""Chooses how a search is answered, from what is known of the table: a pure function of values.
+
+Two costs are weighed. An exact answer compares each of the M rows that pass the filter; an index has to visit about wanted * N / M
+elements before enough of them pass. The first grows with M and the second shrinks, so there is one M at which they
+meet: fewer rows are compared, more are left to the index. The index gives up after a part of what the exact answer costs,
+so a filter that points away from the query costs little more than the exact answer it ends with.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+from pgvec.model import CatalogIndex, Costs, IndexMethod, TableFacts, Target, TunedSetting, VectorIndex, VectorType
+from pgvec.statements.conditions import Leaf, columns_of, conjuncts, read_leaf
+from pgvec.statements.plan import (
+    DEFAULT_EF_SEARCH,
+    LARGEST_EF_SEARCH,
+    Form,
+    SearchPlan,
+    SearchShape,
+    oversampling,
+    target_table,
+)
+from pgvec.statements.predicates import implied
+from pgvec.statements.selectivity import EVERYTHING, Share, all_of, share_of
+
+__all__ = ["DEFAULT_RECALL", "choose_plan", "filter_class"]
+
+DEFAULT_RECALL = 0.95
+
+# Elements visited before an index scan with the default ef_search returns anything, and for each one it returns after that.
+_VISITS_AT_START = 290
+_VISITS_PER_RESULT = 2.8
+# Visits that count towards hnsw.max_scan_tuples, for each result.
+_COUNTED_PER_RESULT = 2.4
+# The part of the exact answer's cost after which the index gives up, and how much bad luck it is allowed otherwise.
+_GIVE_UP = 0.3
+_LUCK = 2.0
+_LEAST_BUDGET = 500
+_LARGEST_BUDGET = 20_000
+_UNKNOWN_ROWS = 100_000.0
+_UNKNOWN_DIMENSIONS = 384
+_LEAST_CAP = 100
+_MOST_CAP = 50_000
+# A value wider than a TOAST pointer stands in the row itself.
+_POINTER_BYTES = 18
+_TOAST_THRESHOLD = 2_000
+_NOTEWORTHY_ROWS = 10_000
+_BYTES = {VectorType.VECTOR: 4.0, VectorType.HALFVEC: 2.0, VectorType.SPARSEVEC: 4.0, VectorType.BIT: 0.125}
+_EF_WITHOUT_MEASUREMENT = ((0.9, 40), (0.95, 80), (0.98, 120), (0.99, 200), (1.0, 400))
+
+
+def choose_plan(
+    target: Target, shape: SearchShape, where: Any, facts: TableFacts | None, *, recall: float | None = None
+) -> SearchPlan:
+    """Return how to answer a search.
+
+    Args:
+        target: What to search.
+        shape: What is asked for.
+        where: The condition as SQLAlchemy has it, with the values of this search, or None.
+        facts: What is known of the table, or None where nothing is.
+        recall: Share of the true nearest that an approximate answer shall contain, or None for the default.
+    """
+    if shape.exact:
+        return SearchPlan(Form.EXACT, reasons=("exact=True was asked for",))
+    return _Planner(target, shape, where, facts or TableFacts(None), recall, known=facts is not None).plan()
+
+
+def filter_class(share: float | None) -> str:
+    """Return the class of a filter that passes this share of the rows, None for searches without one."""
+    if share is None:
+        return "all"
+    return "half" if share >= 0.25 else "tenth" if share >= 0.03 else "rare"
+
+
+class _Planner:
+    def __init__(
+        self, target: Target, shape: SearchShape, where: Any, facts: TableFacts, recall: float | None, *, known: bool
+    ) -> None:
+        self.target = target
+        self.shape = shape
+        self.where = where
+        self.facts = facts
+        self.recall = recall
+        self.known = known
+        self.warnings: list[str] = []
+        self.reasons: list[str] = []
+        self._found_by_index: bool | None = None
+
+    def plan(self) -> SearchPlan:
+        chosen = self._choose_index()
+        if chosen is None and self.known:
+            return self._without_index()
+        index = self.target.index if chosen is None else chosen.index
+        share = self._share(self.where)
+        rows = self._rows_of(chosen)
+        matching = (share.low * rows, share.high * rows)
+        if chosen is not None and chosen.predicate:
+            self.reasons.append(f"the filter implies the predicate of the partial index {chosen.name}")
+        plan = SearchPlan(
+            Form.INDEX,
+            index,
+            predicate=(chosen.predicate or ()) if chosen is not None else (),
+            oversampling=oversampling(index),
+            matching=None if self.facts.rows is None else matching,
+        )
+        plan = self._formed(plan, rows, matching, is_partial=bool(plan.predicate))
+        plan = self._with_ef_search(plan, self._filter_share(matching, rows))
+        return replace(plan, reasons=tuple(self.reasons), warnings=tuple(self.warnings))
+
+    def _share(self, where: Any) -> Share:
+        """Bounds of the share of all rows that can be found: those with an embedding that pass the condition."""
+        statistics = self.facts.columns.get(self.target.column.name)
+        embedded = EVERYTHING if statistics is None else Share(*2 * (1.0 - statistics.null_fraction,))
+        if where is None:
+            return embedded
+        table = target_table(self.target)
+        parts = [share_of(part, self.facts.columns, table) for part in conjuncts(where)]
+        return all_of([embedded, *(self._within_partition(where) or parts)])
+
+    def _within_partition(self, where: Any) -> list[Share] | None:
+        """Where the condition leads to one partition, that partition's share is known without statistics."""
+        total = self.facts.rows
+        if not self.facts.partitions or not total:
+            return None
+        leaves = self._leaves(where)
+        for partition in self.facts.partitions:
+            if partition.rows is not None and partition.constraint and implied(partition.constraint, leaves):
+                share = min(1.0, partition.rows / total)
+                only = len(leaves) == 1 and sum(1 for _ in conjuncts(where)) == 1
+                return [Share(share if only else 0.0, share)]
+        return None
+
+    def _leaves(self, where: Any) -> list[Leaf]:
+        table = target_table(self.target)
+        read = (read_leaf(part) for part in conjuncts(where))
+        return [leaf for leaf in read if leaf is not None and leaf.table is table]
+
+    def _rows_of(self, chosen: CatalogIndex | None) -> float:
+        del chosen
+        return _UNKNOWN_ROWS if self.facts.rows is None else max(1.0, self.facts.rows)
+
+    def _filter_share(self, matching: tuple[float, float], rows: float) -> float | None:
+        return None if self.where is None else sum(matching) / 2 / rows
+
+    # The index
+
+    def _choose_index(self) -> CatalogIndex | None:
+        """The index to ask: a partial one that the condition implies before a complete one, a whole one before a smaller form."""
+        mine = [index for index in self.facts.indexes if index.index is not None or index.problem]
+        self.warnings += [
+            f"the index {index.name} is INVALID, what an interrupted build left behind: it costs every write and serves no query"
+            for index in mine
+            if not index.valid
+        ]
+        usable = [index for index in mine if index.valid and not index.problem and index.index is not None]
+        complete = [index for index in usable if index.predicate == ()]
+        leaves = None
+        for index in sorted((i for i in usable if i.predicate), key=lambda i: i.rows or math.inf):
+            if self.where is None:
+                break
+            leaves = self._leaves(self.where) if leaves is None else leaves
+            assert index.predicate is not None
+            if implied(index.predicate, leaves):
+                return index
+        return complete[0] if complete else None
+
+    def _without_index(self) -> SearchPlan:
+        rows = self.facts.rows
+        if rows is not None and rows > _NOTEWORTHY_ROWS:
+            problems = "; ".join(f"{i.name}: {i.problem}" for i in self.facts.indexes if i.problem)
+            self.warnings.append(
+                f"no vector index on {self.target.name}.{self.target.column.name} serves the distance "
+                f"{self.target.distance}, so every row that passes is compared" + (f" ({problems})" if problems else "")
+            )
+        share = self._share(self.where)
+        return SearchPlan(
+            Form.EXACT,
+            matching=None if rows is None else (share.low * rows, share.high * rows),
+            reasons=("there is no index that this search can use",),
+            warnings=tuple(self.warnings),
+        )
+
+    # Exact or index
+
+    def _formed(self, plan: SearchPlan, rows: float, matching: tuple[float, float], *, is_partial: bool) -> SearchPlan:
+        if self.where is None or (is_partial and self._is_all_of(plan)):
+            return self._unfiltered(plan, rows)
+        low, high = matching
+        known = self.facts.rows is not None
+        cap = self._cap(rows)
+        if known and high <= cap:
+            self.reasons.append(
+                f"statistics promise at most {high:,.0f} matching rows, which cost less to compare than the index to ask "
+                f"(up to {cap:,} rows)"
+            )
+            return replace(plan, form=Form.EXACT)
+        if known and low >= cap:
+            self.reasons.append(
+                f"statistics promise at least {low:,.0f} matching rows, too many to compare ({cap:,} rows)"
+            )
+            return self._budgeted(plan, rows, (low + high) / 2)
+        if not self._is_found_by_index():
+            self.reasons.append(
+                "no index finds the rows that pass, so to count them is to read the table: the vector index is asked first"
+            )
+            return self._budgeted(plan, rows, 2.0 * cap)
+        self.reasons.append(
+            f"statistics leave open whether more than {cap:,} rows match, so the statement counts: up to that number it compares "
+            "them, beyond it asks the index"
+        )
+        return replace(self._budgeted(plan, rows, 2.0 * cap), form=Form.COUNTED, cap=cap)
+
+    def _is_found_by_index(self) -> bool:
+        """Whether some part of the condition speaks of indexed columns alone."""
+        if self._found_by_index is None:
+            table = target_table(self.target)
+            columns = (columns_of(part, table) for part in conjuncts(self.where))
+            self._found_by_index = any(named and named <= self.facts.indexed for named in columns)
+        return self._found_by_index
+
+    def _is_all_of(self, plan: SearchPlan) -> bool:
+        """Whether the predicate of the index says all that the condition says."""
+        assert self.where is not None
+        parts = list(conjuncts(self.where))
+        leaves = [read_leaf(part) for part in parts]
+        return all(leaf is not None and _says(leaf, plan) for leaf in leaves)
+
+    def _unfiltered(self, plan: SearchPlan, rows: float) -> SearchPlan:
+        compare, visited = self._costs()
+        most = int((_VISITS_AT_START + _VISITS_PER_RESULT * self.shape.wanted) * visited / compare)
+        if self.facts.rows is None or rows > most or self.where is not None:
+            self.reasons.append("nothing but the distance decides, so the index is asked")
+            return plan
+        self.reasons.append(f"the table has about {rows:,.0f} rows, which cost less to compare than the index to ask")
+        return replace(plan, form=Form.COUNTED, cap=_rounded(most))
+
+    def _costs(self) -> tuple[float, float]:
+        """Microseconds to compare a row exactly, and to visit an element of the index."""
+        column = self.target.column
+        statistics = self.facts.columns.get(column.name)
+        dimensions = column.dimensions or _UNKNOWN_DIMENSIONS
+        size = dimensions * _BYTES[column.type]
+        inline = size < _TOAST_THRESHOLD if statistics is None else statistics.width > _POINTER_BYTES
+        costs: Costs = self.facts.costs
+        return (
+            costs.compare(dimensions, inline=inline, kilobytes=size / 1024),
+            costs.visited(dimensions),
+        )
+
+    def _scan(self, rows: float) -> float:
+        """Microseconds to find the rows that pass, where no index finds them."""
+        if self.facts.rows is None or self._is_found_by_index():
+            return 0.0
+        costs = self.facts.costs
+        return costs.page * (self.facts.pages or 0.0) + costs.check * rows
+
+    def _cap(self, rows: float) -> int:
+        """The number of matching rows at which comparing them costs what the index costs."""
+        compare, visited = self._costs()
+        ahead = _VISITS_AT_START * visited - self._scan(rows)
+        walk = _VISITS_PER_RESULT * visited * self.shape.wanted * rows
+        meet = (ahead + math.sqrt(ahead * ahead + 4.0 * compare * walk)) / (2.0 * compare)
+        return _rounded(max(_LEAST_CAP, min(meet, _MOST_CAP)))
+
+    def _budgeted(self, plan: SearchPlan, rows: float, matching: float) -> SearchPlan:
+        """Let the index visit no more elements than make it the better way."""
+        compare, visited = self._costs()
+        expected = self.shape.wanted * plan.oversampling * rows / max(matching, 1.0) * _COUNTED_PER_RESULT
+        worth = _GIVE_UP * (self._scan(rows) + matching * compare) / visited
+        budget = min(max(_LEAST_BUDGET, _LUCK * expected, worth), max(_LARGEST_BUDGET, expected))
+        return replace(plan, budget=_rounded(budget))
+
+    # Recall
+
+    def _with_ef_search(self, plan: SearchPlan, share: float | None) -> SearchPlan:
+        if plan.form is Form.EXACT or (plan.index is not None and plan.index.method is not IndexMethod.HNSW):
+            return plan
+        if self.shape.ef_search is not None:
+            return replace(plan, ef_search=self.shape.ef_search, ef_is_floor=False)
+        candidates = self.shape.wanted * plan.oversampling
+        wanted = max(candidates, self._ef_for_recall(plan.index, share))
+        return replace(plan, ef_search=min(wanted, LARGEST_EF_SEARCH)) if wanted > DEFAULT_EF_SEARCH else plan
+
+    def _ef_for_recall(self, index: VectorIndex | None, share: float | None) -> int:
+        setting = self._tuned(index, share)
+        if setting is not None:
+            self.reasons.append(
+                f"ef_search = {setting.ef_search} reached recall@{setting.limit} {setting.recall:.3f} when {setting.index} was tuned"
+            )
+            return setting.ef_search
+        if self.recall is None:
+            return 0
+        self.warnings.append(
+            f"recall={self.recall:g} is asked for, and nothing is measured for this index and filter: run  pgvec tune  "
+            "(ef_search was chosen by a rule of thumb)"
+        )
+        return next(ef for most, ef in _EF_WITHOUT_MEASUREMENT if self.recall <= most)
+
+    def _tuned(self, index: VectorIndex | None, share: float | None) -> TunedSetting | None:
+        target = DEFAULT_RECALL if self.recall is None else self.recall
+        wanted = filter_class(share)
+        found = [
+            setting
+            for setting in self.facts.settings
+            if index is not None
+            and setting.index == index.name
+            and setting.filter_class == wanted
+            and setting.target_recall >= target - 1e-9
+        ]
+        return min(found, key=lambda setting: setting.ef_search, default=None)
+
+
+def _says(leaf: Leaf, plan: SearchPlan) -> bool:
+    """Whether a term of the predicate says the same as a leaf of the condition."""
+    return any(
+        term.column == leaf.column and term.operator == leaf.operator == "=" and implied((term,), (leaf,))
+        for term in plan.predicate
+    )
+
+
+def _rounded(number: float) -> int:
+    """Round to one of few numbers, about 40 % apart, so that equal searches share a prepared statement."""
+    step = 2 ** max(0, math.floor(math.log2(max(number, 1.0))) - 1)
+    return int(round(number / step) * step)
