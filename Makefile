@@ -19,10 +19,10 @@ PYTHON ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11,
 PIP = $(VENV)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check $(PIP_OPTIONS)
 REQUIREMENTS = pyproject.toml constraints.txt
 
-.PHONY: help demo test lint bench docs test-min migration wheel-test clean
+.PHONY: help demo test lint bench bench-filters docs test-min migration wheel-test clean
 
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r target text; do printf '  make %-11s %s\n' "$$target" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r target text; do printf '  make %-13s %s\n' "$$target" "$$text"; done
 
 demo: $(VENV)/.installed-all ## Search the docstrings of your Python (starts a local server)
 	@$(VENV)/bin/pgvec demo $(ARGS)
@@ -38,6 +38,9 @@ lint: $(VENV)/.installed-dev ## Check style, types and floors
 
 bench: $(VENV)/.installed-dev ## Measure against hand-written psycopg (DATA=dir takes real data)
 	@$(VENV)/bin/python -m benchmarks $(if $(DATA),--data "$(DATA)") $(ARGS)
+
+bench-filters: $(VENV)/.installed-dev ## Measure filtered search cell by cell (DATA=dir adds real data)
+	@$(VENV)/bin/python -m benchmarks.filters $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 docs: $(VENV)/.installed-dev ## Run the examples of README and docs
 	@TEST_LEVEL="$(TEST_LEVEL)" $(VENV)/bin/pytest tests/docs $(ARGS)

@@ -40,6 +40,10 @@ class Timings:
         """Milliseconds that this share of the calls stayed under."""
         return float(np.percentile(self.seconds, percent) * 1_000)
 
+    def typical(self, percent: float) -> float:
+        """Milliseconds that this share of the calls stayed under, in the median of the rounds."""
+        return float(np.median(np.percentile(self.seconds, percent, axis=1)) * 1_000)
+
     def ratio(self, floor: Timings) -> float:
         """Median over the median of the floor."""
         return float(np.median(self.seconds) / np.median(floor.seconds))
@@ -50,11 +54,13 @@ class Timings:
         return float(ratios.min()), float(ratios.max())
 
 
-def measure(contenders: Mapping[str, Search], queries: int, *, rounds: int, seed: int = 7) -> dict[str, Timings]:
-    """Ask every contender every query, in each round."""
+def measure(
+    contenders: Mapping[str, Search], queries: int, *, rounds: int, seed: int = 7, warm_up: int = _WARM_UP
+) -> dict[str, Timings]:
+    """Ask every contender every query, in each round, after a few that do not count."""
     timings = _empty(contenders, queries, rounds)
     for search in contenders.values():
-        for query in range(min(queries, _WARM_UP)):
+        for query in range(min(queries, warm_up)):
             search(query)
     with _settled():
         for round_, query, name in _schedule(list(contenders), queries, rounds, seed):

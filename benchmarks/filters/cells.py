@@ -1,0 +1,110 @@
+"""Measures the cells, one after the other: all contenders in turns, those that cannot win only a little."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.filters.data import FilterData
+from benchmarks.filters.grid import Cell
+from benchmarks.filters.oracle import CellResult, StrategyResult, choose_oracle, is_good
+from benchmarks.filters.strategies import Contender
+from benchmarks.filters.truth import Truth, find_truth, judge
+from benchmarks.measure import Search, Timings, measure
+from benchmarks.search import found_ids
+from pgvec import Matches
+
+__all__ = ["Effort", "measure_cell", "worth_measuring"]
+
+# A strategy that takes so many times the median of the best one is not measured further.
+_HOPELESS = 6.0
+_WARM_UP = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much is measured.
+
+    Attributes:
+        queries: Queries in each cell.
+        rounds: How often each is asked.
+        pilot: Queries by which it is decided who is worth measuring.
+        thorough: Measure every strategy with every query, the hopeless ones too.
+    """
+
+    queries: int = 500
+    rounds: int = 3
+    pilot: int = 30
+    thorough: bool = False
+
+
+def measure_cell(data: FilterData, cell: Cell, contenders: Mapping[str, Contender], effort: Effort) -> CellResult:
+    """Measure the contenders in a cell; pgvec always in full."""
+    truth = find_truth(data, cell, effort.queries)
+    searches = {name: contender(cell) for name, contender in contenders.items()}
+    judged = _Judge(data, cell, truth)
+    pilot = judged.results(_pilot(searches, effort), full=False)
+    chosen = set(searches) if effort.thorough else worth_measuring(pilot)
+    results = _measured(judged, searches, chosen, effort)
+    if len(chosen) < len(searches) and choose_oracle(results) is None:
+        results = _measured(judged, searches, set(searches), effort)
+    everyone = {name: results.get(name, pilot[name]) for name in searches}
+    return CellResult(
+        cell.data, cell.name, cell.selectivity, cell.correlation, float(np.median(truth.matching)), everyone
+    )
+
+
+def worth_measuring(pilot: Mapping[str, StrategyResult]) -> set[str]:
+    """Return the strategies that may be the fastest good one, and all that is pgvec."""
+    good = [result.p50_ms for name, result in pilot.items() if is_good(result) and not name.startswith("pgvec")]
+    limit = min(good, default=np.inf) * _HOPELESS
+    return {name for name, result in pilot.items() if name.startswith("pgvec") or result.p50_ms <= limit}
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """Turns timings and answers into results."""
+
+    data: FilterData
+    cell: Cell
+    truth: Truth
+
+    def results(self, timings: Mapping[str, Timings], *, full: bool) -> dict[str, StrategyResult]:
+        return {name: self._result(timing, full) for name, timing in timings.items()}
+
+    def _result(self, timing: Timings, full: bool) -> StrategyResult:
+        rounds, queries = timing.seconds.shape
+        ids = found_ids(timing)
+        quality = judge(self.data, self.cell, self.truth, ids)
+        wanted = self.truth.wanted.tolist()
+        receipts = [answer.receipt if isinstance(answer, Matches) else None for answer in timing.answers]
+        return StrategyResult(
+            recall=quality.recall,
+            answers_short=quality.answers_short,
+            rows_short=quality.rows_short,
+            p50_ms=timing.typical(50),
+            p95_ms=timing.typical(95),
+            queries=queries,
+            rounds=rounds,
+            full=full,
+            receipts=Counter(str(receipt.strategy) for receipt in receipts if receipt is not None),
+            false_claims=sum(
+                receipt is not None and receipt.complete and len(found) < needed
+                for receipt, found, needed in zip(receipts, ids, wanted, strict=False)
+            ),
+        )
+
+
+def _pilot(searches: Mapping[str, Search], effort: Effort) -> dict[str, Timings]:
+    return measure(searches, min(effort.pilot, effort.queries), rounds=1, warm_up=_WARM_UP)
+
+
+def _measured(
+    judged: _Judge, searches: Mapping[str, Search], chosen: Sequence[str] | set[str], effort: Effort
+) -> dict[str, StrategyResult]:
+    again = {name: search for name, search in searches.items() if name in chosen}
+    timings = measure(again, effort.queries, rounds=effort.rounds, warm_up=_WARM_UP)
+    return judged.results(timings, full=True)
