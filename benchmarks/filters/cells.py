@@ -33,21 +33,23 @@ class Effort:
         rounds: How often each is asked.
         pilot: Queries by which it is decided who is worth measuring.
         thorough: Measure every strategy with every query, the hopeless ones too.
+        always: With what the names of those begin that are measured in full anyway.
     """
 
     queries: int = 500
     rounds: int = 3
     pilot: int = 30
     thorough: bool = False
+    always: tuple[str, ...] = ("pgvec",)
 
 
 def measure_cell(data: FilterData, cell: Cell, contenders: Mapping[str, Contender], effort: Effort) -> CellResult:
-    """Measure the contenders in a cell; pgvec always in full."""
+    """Measure the contenders in a cell, in full where they can win."""
     truth = find_truth(data, cell, effort.queries)
     searches = {name: contender(cell) for name, contender in contenders.items()}
     judged = _Judge(data, cell, truth)
     pilot = judged.results(_pilot(searches, effort), full=False)
-    chosen = set(searches) if effort.thorough else worth_measuring(pilot)
+    chosen = set(searches) if effort.thorough else worth_measuring(pilot, effort.always)
     results = _measured(judged, searches, chosen, effort)
     if len(chosen) < len(searches) and choose_oracle(results) is None:
         results = _measured(judged, searches, set(searches), effort)
@@ -57,11 +59,11 @@ def measure_cell(data: FilterData, cell: Cell, contenders: Mapping[str, Contende
     )
 
 
-def worth_measuring(pilot: Mapping[str, StrategyResult]) -> set[str]:
-    """Return the strategies that may be the fastest good one, and all that is pgvec."""
+def worth_measuring(pilot: Mapping[str, StrategyResult], always: tuple[str, ...]) -> set[str]:
+    """Return the strategies that may be the fastest good one, and those whose names begin with one of ``always``."""
     good = [result.p50_ms for name, result in pilot.items() if is_good(result) and not name.startswith("pgvec")]
     limit = min(good, default=np.inf) * _HOPELESS
-    return {name for name, result in pilot.items() if name.startswith("pgvec") or result.p50_ms <= limit}
+    return {name for name, result in pilot.items() if name.startswith(always) or result.p50_ms <= limit}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks.filters.data import PRICES, Column, FilterData
 
-__all__ = ["CORRELATIONS", "SELECTIVITIES", "Cell", "Test", "make_cells", "matching_rows"]
+__all__ = ["CORRELATIONS", "SELECTIVITIES", "Cell", "Test", "make_cells", "matching_rows", "passing_rows"]
 
 Operator: TypeAlias = Literal["=", ">=", "<"]
 Numbers: TypeAlias = NDArray[np.int64]
@@ -29,6 +29,10 @@ class Test:
     column: Column
     operator: Operator
     numbers: Numbers
+
+    def value(self, query: int) -> int | str:
+        """Return what the column is compared with."""
+        return self.column.value(int(self.numbers[query]))
 
     def passes(self, query: int, rows: NDArray[Any] | slice = slice(None)) -> NDArray[np.bool_]:
         """Tell which of the rows pass."""
@@ -72,10 +76,15 @@ def make_cells(data: FilterData) -> list[Cell]:
 
 def matching_rows(cell: Cell, query: int, count: int) -> Numbers:
     """Return the ids of the rows that pass the filter of a query, of ``count`` rows."""
+    return np.flatnonzero(passing_rows(cell, query, count))
+
+
+def passing_rows(cell: Cell, query: int, count: int) -> NDArray[np.bool_]:
+    """Tell of each row whether it passes."""
     passing = np.ones(count, dtype=np.bool_)
     for test in cell.tests:
         passing &= test.passes(query)
-    return np.flatnonzero(passing)
+    return passing
 
 
 def _grid(data: FilterData) -> Iterator[Cell]:

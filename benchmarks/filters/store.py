@@ -64,29 +64,36 @@ class Store:
         folder: Where it is written down what building a database took; None where databases are not kept.
         keeps_schema: Whether the schema ``pgvec`` stays as an earlier run, or a calibration by hand, left it.
         made: Names of the databases to drop in the end.
+        facts: What building them took, by name of the data, where that is not written down.
     """
 
     url: str
     folder: Path | None
     keeps_schema: bool = False
     made: list[str] = field(default_factory=list)
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def open(self, data: FilterData) -> Built:
         """Return the database with the data, building it where there is none."""
-        name = f"pgvec_filters_{data.key()}"
-        note = None if self.folder is None else self.folder / f"{name}.json"
-        conninfo = make_conninfo(self.url, dbname=name)
-        if note is not None and note.exists() and self._exists(name):
-            built = Built(conninfo, **json.loads(note.read_text()))
+        name, conninfo = self._name(data), self.conninfo(data)
+        facts = self._facts(data) if self._exists(name) else None
+        if facts is not None:
+            built = Built(conninfo, **facts)
         else:
             built = self._build(data, name)
-            if note is not None:
-                facts = asdict(built)
-                del facts["conninfo"]
-                note.write_text(json.dumps(facts))
+            self._write_facts(data, built)
         self._renew_schema(conninfo)
         _prewarm(conninfo)
         return built
+
+    def conninfo(self, data: FilterData) -> str:
+        """Return the address of the database with the data."""
+        return make_conninfo(self.url, dbname=self._name(data))
+
+    def forget(self, data: FilterData) -> None:
+        """Have the database of the data built anew when it is opened next."""
+        if self.folder is not None:
+            self._note(data).unlink(missing_ok=True)
 
     @contextmanager
     def copy(self, built: Built, script: str) -> Iterator[Built]:
@@ -106,6 +113,29 @@ class Store:
         """Drop what is not kept."""
         for name in self.made:
             self._administer("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+
+    @staticmethod
+    def _name(data: FilterData) -> str:
+        return f"pgvec_filters_{data.key()}"
+
+    def _note(self, data: FilterData) -> Path:
+        assert self.folder is not None, "databases are kept"
+        return self.folder / f"{self._name(data)}.json"
+
+    def _facts(self, data: FilterData) -> dict[str, Any] | None:
+        """What building the database took; None where it is not there, or was not finished."""
+        if self.folder is None:
+            return self.facts.get(data.name)
+        note = self._note(data)
+        return json.loads(note.read_text()) if note.exists() else None
+
+    def _write_facts(self, data: FilterData, built: Built) -> None:
+        facts = asdict(built)
+        del facts["conninfo"]
+        if self.folder is None:
+            self.facts[data.name] = facts
+        else:
+            self._note(data).write_text(json.dumps(facts))
 
     def _exists(self, name: str) -> bool:
         with psycopg.connect(self.url) as connection:

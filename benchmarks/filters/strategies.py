@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -22,12 +22,12 @@ from benchmarks.measure import Search
 from pgvec import Repository
 from pgvec.execution.url import engine_url
 
-__all__ = ["BY_HAND", "PGVEC", "ByHand", "Contender", "hand_strategies", "open_pgvec"]
+__all__ = ["ADVISED", "BY_HAND", "PGVEC", "ByHand", "Contender", "hand_strategies", "open_pgvec"]
 
 # Makes the search of a cell: a function from the number of a query to its answer.
 Contender: TypeAlias = Callable[[Cell], Search]
 
-PGVEC = "pgvec"
+PGVEC, ADVISED = "pgvec", "pgvec_advised"
 _OPERATORS = {"l2": "<->", "cosine": "<=>"}
 _BY_INDEX = """
     SELECT id, embedding {operator} %(query)b AS distance
@@ -90,13 +90,9 @@ def hand_strategies(built: Built, data: FilterData, names: list[str]) -> Iterato
             connection.close()
 
 
-def open_pgvec(built: Built, data: FilterData) -> AbstractContextManager[Contender]:
-    """Open a session, and yield pgvec at its defaults as a contender."""
-    return _open_pgvec(built, data)
-
-
 @contextmanager
-def _open_pgvec(built: Built, data: FilterData) -> Iterator[Contender]:
+def open_pgvec(built: Built, data: FilterData) -> Iterator[Contender]:
+    """Open a session, and yield pgvec at its defaults as a contender."""
     engine, model = sa.create_engine(engine_url(built.conninfo)), define_model(data)
     try:
         with Session(engine) as session:
@@ -151,15 +147,12 @@ def _condition(cell: Cell) -> sql.Composable:
 def _parameters(cell: Cell, query: int) -> dict[str, Any]:
     """Return values of the types of their columns, so that a statement is prepared once and not once for each size of number."""
     types: dict[str, Callable[[Any], Any]] = {"smallint": Int2, "integer": Int4, "text": str}
-    return {
-        f"value_{n}": types[test.column.type](test.column.value(int(test.numbers[query])))
-        for n, test in enumerate(cell.tests)
-    }
+    return {f"value_{n}": types[test.column.type](test.value(query)) for n, test in enumerate(cell.tests)}
 
 
 def _by_pgvec(items: Repository[Any], model: type[Any], cell: Cell, data: FilterData) -> Search:
     columns, tests = (model.id,), cell.tests
-    values = [[test.column.value(int(number)) for number in test.numbers] for test in tests]
+    values = [[test.value(query) for query in range(len(data.queries))] for test in tests]
     compare = [_comparison(model, test) for test in tests]
 
     def search(query: int) -> Any:

@@ -77,5 +77,5 @@ def test_hopeless_strategies_are_left_out_but_never_pgvec() -> None:
         "pgvec": _result(90.0),
     }
 
-    assert worth_measuring(pilot) == {"plain", "relaxed", "strict", "pgvec"}
-    assert worth_measuring({"plain": _result(9.0, recall=0.1)}) == {"plain"}
+    assert worth_measuring(pilot, ("pgvec",)) == {"plain", "relaxed", "strict", "pgvec"}
+    assert worth_measuring({"plain": _result(9.0, recall=0.1)}, ()) == {"plain"}
