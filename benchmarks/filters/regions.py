@@ -73,6 +73,8 @@ def _cut(node: _Node, vectors: Vectors, queries: Vectors, count: int, random: np
 
 
 def _main_direction(vectors: Vectors, random: np.random.Generator) -> Vectors:
+    if not len(vectors):  # fewer rows than regions
+        return np.zeros(vectors.shape[1], dtype=np.float32)
     sample = vectors
     if len(vectors) > _ROWS_FOR_DIRECTION:
         sample = vectors[random.choice(len(vectors), _ROWS_FOR_DIRECTION, replace=False)]

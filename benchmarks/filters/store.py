@@ -65,6 +65,7 @@ class Store:
         keeps_schema: Whether the schema ``pgvec`` stays as an earlier run, or a calibration by hand, left it.
         made: Names of the databases to drop in the end.
         facts: What building them took, by name of the data, where that is not written down.
+        suffix: Keeps the databases of two runs on one server apart.
     """
 
     url: str
@@ -72,6 +73,7 @@ class Store:
     keeps_schema: bool = False
     made: list[str] = field(default_factory=list)
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    suffix: str = ""
 
     def open(self, data: FilterData) -> Built:
         """Return the database with the data, building it where there is none."""
@@ -114,9 +116,8 @@ class Store:
         for name in self.made:
             self._administer("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
 
-    @staticmethod
-    def _name(data: FilterData) -> str:
-        return f"pgvec_filters_{data.key()}"
+    def _name(self, data: FilterData) -> str:
+        return f"pgvec_filters_{data.key()}{self.suffix}"
 
     def _note(self, data: FilterData) -> Path:
         assert self.folder is not None, "databases are kept"
@@ -168,7 +169,7 @@ class Store:
 def open_store(url: str | None, cache: Path, *, keeps_schema: bool = False) -> Iterator[Store]:
     """Yield the store: on a server that is given, where its databases are dropped in the end, or on an embedded one that is kept."""
     if url is not None:
-        store = Store(url, None, keeps_schema)
+        store = Store(url, None, keeps_schema, suffix=f"_{secrets.token_hex(4)}")
         try:
             yield store
         finally:
