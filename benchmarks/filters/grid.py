@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks.filters.data import PRICES, Column, FilterData
 
-__all__ = ["CORRELATIONS", "SELECTIVITIES", "Cell", "Test", "make_cells", "matching_rows", "passing_rows"]
+__all__ = ["CORRELATIONS", "SELECTIVITIES", "Cell", "Comparison", "make_cells", "matching_rows", "passing_rows"]
 
 Operator: TypeAlias = Literal["=", ">=", "<"]
 Numbers: TypeAlias = NDArray[np.int64]
@@ -23,7 +23,7 @@ _PRICE_SHARE = 0.28
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class Comparison:
     """A comparison of a column with a number for each query."""
 
     column: Column
@@ -48,14 +48,14 @@ class Cell:
     Attributes:
         data: Name of the data.
         name: What it is called.
-        tests: The comparisons, all of which a row has to pass; none passes every row.
+        comparisons: What is compared, all of which a row has to pass; none passes every row.
         selectivity: Percent of the rows that pass.
         correlation: Where they lie, or None where the cell is not of the grid.
     """
 
     data: str
     name: str
-    tests: tuple[Test, ...]
+    comparisons: tuple[Comparison, ...]
     selectivity: float
     correlation: str | None = None
 
@@ -66,7 +66,7 @@ class Cell:
 
     def values(self, query: int) -> tuple[int, ...]:
         """Return the numbers of a query; those with the same have the same filter."""
-        return tuple(int(test.numbers[query]) for test in self.tests)
+        return tuple(int(comparison.numbers[query]) for comparison in self.comparisons)
 
 
 def make_cells(data: FilterData) -> list[Cell]:
@@ -82,17 +82,17 @@ def matching_rows(cell: Cell, query: int, count: int) -> Numbers:
 def passing_rows(cell: Cell, query: int, count: int) -> NDArray[np.bool_]:
     """Tell of each row whether it passes."""
     passing = np.ones(count, dtype=np.bool_)
-    for test in cell.tests:
-        passing &= test.passes(query)
+    for comparison in cell.comparisons:
+        passing &= comparison.passes(query)
     return passing
 
 
 def _grid(data: FilterData) -> Iterator[Cell]:
-    published = (Test(data.columns["published"], "=", np.ones(len(data.queries), dtype=np.int64)),)
+    published = (Comparison(data.columns["published"], "=", np.ones(len(data.queries), dtype=np.int64)),)
     for correlation in CORRELATIONS:
         # Rows that are near and rows that are far are the same rows here; one cell has no filter at all.
-        tests = () if correlation == "uncorrelated" else published
-        yield Cell(data.name, f"100% {correlation}", tests, 100.0, correlation)
+        comparisons = () if correlation == "uncorrelated" else published
+        yield Cell(data.name, f"100% {correlation}", comparisons, 100.0, correlation)
     random = np.random.default_rng(_SEED)
     for level in data.regions:
         percent = 100 / level.count
@@ -100,23 +100,23 @@ def _grid(data: FilterData) -> Iterator[Cell]:
         columns = (data.columns[f"{kind}_{level.count}"] for kind in ("random", "region", "region"))
         numbers = (by_chance, level.near, level.far)
         for correlation, column, of_queries in zip(CORRELATIONS, columns, numbers, strict=True):
-            test = Test(column, "=", of_queries)
-            yield Cell(data.name, f"{percent:g}% {correlation}", (test,), percent, correlation)
+            comparison = Comparison(column, "=", of_queries)
+            yield Cell(data.name, f"{percent:g}% {correlation}", (comparison,), percent, correlation)
 
 
 def _named(data: FilterData) -> Iterator[Cell]:
     if data.own_labels is None or data.far_labels is None:
         return
     label = data.columns["label"]
-    yield Cell(data.name, "own label", (Test(label, "=", data.own_labels),), 10.0)
-    yield Cell(data.name, "far label", (Test(label, "=", data.far_labels),), 10.0)
+    yield Cell(data.name, "own label", (Comparison(label, "=", data.own_labels),), 10.0)
+    yield Cell(data.name, "far label", (Comparison(label, "=", data.far_labels),), 10.0)
     random, count = np.random.default_rng(_SEED + 1), len(data.queries)
     width = round(PRICES * _PRICE_SHARE)
     lowest = random.integers(PRICES - width, size=count)
-    tests = (
-        Test(label, "=", random.integers(10, size=count)),
-        Test(data.columns["random_2"], "=", random.integers(2, size=count)),
-        Test(data.columns["price"], ">=", lowest),
-        Test(data.columns["price"], "<", lowest + width),
+    comparisons = (
+        Comparison(label, "=", random.integers(10, size=count)),
+        Comparison(data.columns["random_2"], "=", random.integers(2, size=count)),
+        Comparison(data.columns["price"], ">=", lowest),
+        Comparison(data.columns["price"], "<", lowest + width),
     )
-    yield Cell(data.name, "three fields", tests, 1.4)
+    yield Cell(data.name, "three fields", comparisons, 1.4)

@@ -15,7 +15,7 @@ from psycopg.types.numeric import Int2, Int4
 from sqlalchemy.orm import Session
 
 from benchmarks.filters.data import FilterData
-from benchmarks.filters.grid import Cell, Test
+from benchmarks.filters.grid import Cell, Comparison
 from benchmarks.filters.store import Built, define_model
 from benchmarks.floor import register_types
 from benchmarks.measure import Search
@@ -131,15 +131,15 @@ def _by_hand(strategy: ByHand, connection: psycopg.Connection[TupleRow], data: F
 
 
 def _condition(cell: Cell) -> sql.Composable:
-    if not cell.tests:
+    if not cell.comparisons:
         return sql.SQL("")
     comparisons = (
         sql.SQL("{} {} {}").format(
-            sql.Identifier(test.column.name),
-            sql.SQL(test.operator),
+            sql.Identifier(comparison.column.name),
+            sql.SQL(comparison.operator),
             sql.Placeholder(f"value_{n}", format=psycopg.adapt.PyFormat.BINARY),
         )
-        for n, test in enumerate(cell.tests)
+        for n, comparison in enumerate(cell.comparisons)
     )
     return sql.SQL("WHERE ") + sql.SQL(" AND ").join(comparisons)
 
@@ -147,13 +147,16 @@ def _condition(cell: Cell) -> sql.Composable:
 def _parameters(cell: Cell, query: int) -> dict[str, Any]:
     """Return values of the types of their columns, so that a statement is prepared once and not once for each size of number."""
     types: dict[str, Callable[[Any], Any]] = {"smallint": Int2, "integer": Int4, "text": str}
-    return {f"value_{n}": types[test.column.type](test.value(query)) for n, test in enumerate(cell.tests)}
+    return {
+        f"value_{n}": types[comparison.column.type](comparison.value(query))
+        for n, comparison in enumerate(cell.comparisons)
+    }
 
 
 def _by_pgvec(items: Repository[Any], model: type[Any], cell: Cell, data: FilterData) -> Search:
-    columns, tests = (model.id,), cell.tests
-    values = [[test.value(query) for query in range(len(data.queries))] for test in tests]
-    compare = [_comparison(model, test) for test in tests]
+    columns, comparisons = (model.id,), cell.comparisons
+    values = [[comparison.value(query) for query in range(len(data.queries))] for comparison in comparisons]
+    compare = [_comparison(model, comparison) for comparison in comparisons]
 
     def search(query: int) -> Any:
         # The condition is made anew for each search, as an application does.
@@ -164,11 +167,11 @@ def _by_pgvec(items: Repository[Any], model: type[Any], cell: Cell, data: Filter
     return search
 
 
-def _comparison(model: type[Any], test: Test) -> Callable[[Any], Any]:
-    column = getattr(model, test.column.name)
+def _comparison(model: type[Any], comparison: Comparison) -> Callable[[Any], Any]:
+    column = getattr(model, comparison.column.name)
     made: dict[str, Callable[[Any], Any]] = {
         "=": lambda value: column == value,
         ">=": lambda value: column >= value,
         "<": lambda value: column < value,
     }
-    return made[test.operator]
+    return made[comparison.operator]

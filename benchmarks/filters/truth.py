@@ -85,8 +85,10 @@ def judge(data: FilterData, cell: Cell, truth: Truth, answers: Sequence[list[int
     for query, ids in enumerate(answers):
         found = np.array(ids, dtype=np.int64)
         assert len(set(ids)) == len(ids), f"{cell.title}: query {query} has a row twice in {ids}"
-        for test in cell.tests:
-            assert test.passes(query, found).all(), f"{cell.title}: query {query} has rows that do not pass in {ids}"
+        for comparison in cell.comparisons:
+            assert comparison.passes(query, found).all(), (
+                f"{cell.title}: query {query} has rows that do not pass in {ids}"
+            )
         near = true_distances(data.distance, data.vectors[found], data.queries[query]) <= truth.farthest[query]
         wanted = int(truth.wanted[query])
         hits += min(int(near.sum()), wanted)

@@ -26,7 +26,7 @@ from benchmarks.peers.figures import Loaded, markdown, write
 from benchmarks.report import RESULTS
 
 # Module and class of each engine, and the package that brings it.
-_PEERS = {
+PEERS = {
     "qdrant": ("qdrant", "Qdrant", "qdrant-edge-py"),
     "lancedb": ("lance", "Lance", "lancedb"),
     "chromadb": ("chroma", "Chroma", "chromadb"),
@@ -42,7 +42,7 @@ def main() -> None:
     effort = Effort(arguments.queries, arguments.rounds, _PILOT, thorough=arguments.thorough, always=always)
     cells: list[CellResult] = []
     loads: list[Loaded] = []
-    packages = {_PEERS[name][2]: metadata.version(_PEERS[name][2]) for name in arguments.peers}
+    packages = {PEERS[name][2]: metadata.version(PEERS[name][2]) for name in arguments.peers}
     about: dict[str, Any] = {"data": [], "effort": asdict(effort), "peers": packages}
     with store_of(arguments) as store:
         for data, chosen in read_data(arguments):
@@ -61,7 +61,7 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = common_parser("python -m benchmarks.peers", __doc__, "peers")
     parser.add_argument(
-        "--peers", type=_peers, default=list(_PEERS), metavar="NAME,...", help=f"some of: {', '.join(_PEERS)}"
+        "--peers", type=_peers, default=list(PEERS), metavar="NAME,...", help=f"some of: {', '.join(PEERS)}"
     )
     parser.add_argument(
         "--cached", action="store_true", help="take pgvec's database from an earlier run, with the time of its load"
@@ -71,8 +71,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _peers(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",")]
-    if unknown := set(names) - set(_PEERS):
-        raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))}: choose from {', '.join(_PEERS)}")
+    if unknown := set(names) - set(PEERS):
+        raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))}: choose from {', '.join(PEERS)}")
     return names
 
 
@@ -113,7 +113,7 @@ def _loaded_peers(data: FilterData, names: Sequence[str], loads: list[Loaded]) -
         for name in names:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=f"pgvec-bench-{name}-")))
             say(f"loading {name}")
-            module, made, _ = _PEERS[name]
+            module, made, _ = PEERS[name]
             engine: Engine = getattr(import_module(f"benchmarks.peers.{module}"), made)()
             started = perf_counter()
             engine.load(data, folder)

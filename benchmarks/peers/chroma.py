@@ -68,7 +68,10 @@ class Chroma:
 
 
 def _condition(cell: Cell, query: int) -> dict[str, Any] | None:
-    comparisons = [{test.column.name: {_OPERATORS[test.operator]: test.value(query)}} for test in cell.tests]
+    comparisons = [
+        {comparison.column.name: {_OPERATORS[comparison.operator]: comparison.value(query)}}
+        for comparison in cell.comparisons
+    ]
     if len(comparisons) > 1:
         return {"$and": comparisons}
     return comparisons[0] if comparisons else None

@@ -45,7 +45,7 @@ class Faiss:
 
         def search(query: int) -> list[tuple[int]]:
             parameters = faiss.SearchParametersHNSW(efSearch=EF_SEARCH)
-            if cell.tests:
+            if cell.comparisons:
                 bits = np.packbits(passing_rows(cell, query, count), bitorder="little")
                 parameters.sel = faiss.IDSelectorBitmap(count, faiss.swig_ptr(bits))
             _, found = self._index.search(queries[query : query + 1], 10, params=parameters)

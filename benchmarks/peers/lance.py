@@ -64,8 +64,8 @@ class Lance:
 def _condition(cell: Cell, query: int) -> str:
     """Return the condition in its SQL; the values are numbers, and texts made of a letter and digits."""
     comparisons = []
-    for test in cell.tests:
-        value = test.value(query)
+    for comparison in cell.comparisons:
+        value = comparison.value(query)
         literal = f"'{value}'" if isinstance(value, str) else str(value)
-        comparisons.append(f"{test.column.name} {test.operator} {literal}")
+        comparisons.append(f"{comparison.column.name} {comparison.operator} {literal}")
     return " AND ".join(comparisons)

@@ -80,9 +80,14 @@ def _config(data: FilterData) -> Any:
 
 
 def _filter(cell: Cell, query: int) -> Any:
-    if not cell.tests:
+    if not cell.comparisons:
         return None
-    return qdrant.Filter(must=[_condition(test.column.name, test.operator, test.value(query)) for test in cell.tests])
+    return qdrant.Filter(
+        must=[
+            _condition(comparison.column.name, comparison.operator, comparison.value(query))
+            for comparison in cell.comparisons
+        ]
+    )
 
 
 def _condition(name: str, operator: str, value: int | str) -> Any:
