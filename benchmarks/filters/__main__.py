@@ -28,7 +28,7 @@ _STRATEGIES = [*BY_HAND, PGVEC]
 def main() -> None:
     """Run what the command line asks for."""
     arguments = _parser().parse_args()
-    effort = Effort(arguments.queries, arguments.rounds, thorough=arguments.thorough)
+    effort = Effort(arguments.queries, arguments.rounds, thorough=arguments.thorough, cpu=arguments.cpu)
     cells: list[CellResult] = []
     overhead: dict[str, float] = {}
     about: dict[str, Any] = {"data": [], "effort": asdict(effort), "schema_kept": arguments.keep_schema}

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.filters.clock import cpu_clock
 from benchmarks.filters.data import FilterData
 from benchmarks.filters.grid import Cell
 from benchmarks.filters.oracle import CellResult, StrategyResult, choose_oracle, is_good
 from benchmarks.filters.strategies import Contender
 from benchmarks.filters.truth import Truth, find_truth, judge
-from benchmarks.measure import Search, Timings, measure
+from benchmarks.measure import Timings, measure
 from benchmarks.search import found_ids
 from pgvec import Matches
 
@@ -33,6 +34,7 @@ class Effort:
         rounds: How often each is asked.
         pilot: Queries by which it is decided who is worth measuring.
         thorough: Measure every strategy with every query, the hopeless ones too.
+        cpu: Count the time of the CPU instead of that on the wall.
         always: With what the names of those begin that are measured in full anyway.
     """
 
@@ -40,20 +42,20 @@ class Effort:
     rounds: int = 3
     pilot: int = 30
     thorough: bool = False
+    cpu: bool = False
     always: tuple[str, ...] = ("pgvec",)
 
 
 def measure_cell(data: FilterData, cell: Cell, contenders: Mapping[str, Contender], effort: Effort) -> CellResult:
     """Measure the contenders in a cell, in full where they can win."""
     truth = find_truth(data, cell, effort.queries)
-    searches = {name: contender(cell) for name, contender in contenders.items()}
-    judged = _Judge(data, cell, truth)
-    pilot = judged.results(_pilot(searches, effort), full=False)
-    chosen = set(searches) if effort.thorough else worth_measuring(pilot, effort.always)
-    results = _measured(judged, searches, chosen, effort)
-    if len(chosen) < len(searches) and choose_oracle(results) is None:
-        results = _measured(judged, searches, set(searches), effort)
-    everyone = {name: results.get(name, pilot[name]) for name in searches}
+    race = _Race(_Judge(data, cell, truth), effort, contenders)
+    pilot = race.pilot()
+    chosen = set(contenders) if effort.thorough else worth_measuring(pilot, effort.always)
+    results = race.measured(chosen)
+    if len(chosen) < len(contenders) and choose_oracle(results) is None:
+        results = race.measured(set(contenders))
+    everyone = {name: results.get(name, pilot[name]) for name in contenders}
     return CellResult(
         cell.data, cell.name, cell.selectivity, cell.correlation, float(np.median(truth.matching)), everyone
     )
@@ -100,13 +102,25 @@ class _Judge:
         )
 
 
-def _pilot(searches: Mapping[str, Search], effort: Effort) -> dict[str, Timings]:
-    return measure(searches, min(effort.pilot, effort.queries), rounds=1, warm_up=_WARM_UP)
+class _Race:
+    """The contenders in one cell."""
 
+    def __init__(self, judge: _Judge, effort: Effort, contenders: Mapping[str, Contender]) -> None:
+        self._judge = judge
+        self._effort = effort
+        self._searches = {name: contender.prepare(judge.cell) for name, contender in contenders.items()}
+        pids = {name: contender.backend_pid for name, contender in contenders.items()} if effort.cpu else {}
+        self._clocks = {name: cpu_clock(pid) for name, pid in pids.items()}
 
-def _measured(
-    judged: _Judge, searches: Mapping[str, Search], chosen: Sequence[str] | set[str], effort: Effort
-) -> dict[str, StrategyResult]:
-    again = {name: search for name, search in searches.items() if name in chosen}
-    timings = measure(again, effort.queries, rounds=effort.rounds, warm_up=_WARM_UP)
-    return judged.results(timings, full=True)
+    def pilot(self) -> dict[str, StrategyResult]:
+        """Ask everyone a few queries."""
+        queries = min(self._effort.pilot, self._effort.queries)
+        return self._judge.results(self._timed(set(self._searches), queries, 1), full=False)
+
+    def measured(self, chosen: set[str]) -> dict[str, StrategyResult]:
+        """Ask the chosen everything."""
+        return self._judge.results(self._timed(chosen, self._effort.queries, self._effort.rounds), full=True)
+
+    def _timed(self, chosen: set[str], queries: int, rounds: int) -> dict[str, Timings]:
+        searches = {name: search for name, search in self._searches.items() if name in chosen}
+        return measure(searches, queries, rounds=rounds, warm_up=_WARM_UP, clocks=self._clocks)

@@ -37,6 +37,7 @@ def common_parser(program: str, description: str | None, output: str) -> argpars
         metavar="TEXT,...",
         help="only cells with one of these in their title: fashion, 10%%, far",
     )
+    add("--cpu", action="store_true", help="count time of the CPU instead: what to tune by on a busy machine (Linux)")
     add("--thorough", action="store_true", help="ask what cannot win every query too")
     add(
         "--advice",

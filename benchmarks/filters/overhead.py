@@ -35,8 +35,8 @@ def measure_overhead(built: Built, data: FilterData, *, queries: int, rounds: in
         psycopg.connect(built.conninfo) as connection,
     ):
         sides = (
-            {"floor": _baseline(connection, data), **_twice(connection, pgvec(everything), queries)},
-            {"floor": by_hand["plain"](half), **_twice(connection, pgvec(half), queries)},
+            {"floor": _baseline(connection, data), **_twice(connection, pgvec.prepare(everything), queries)},
+            {"floor": by_hand["plain"].prepare(half), **_twice(connection, pgvec.prepare(half), queries)},
         )
         unfiltered, filtered = (measure(side, queries, rounds=rounds) for side in sides)
     return {

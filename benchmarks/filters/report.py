@@ -120,8 +120,9 @@ def _summary(about: Mapping[str, Any]) -> str:
     packages = versions["packages"]
     data = "; ".join(f"{of['name']}: {of['rows']:,} x {of['dimensions']}, {of['distance']}" for of in about["data"])
     effort = about["effort"]
+    clock = "Time of the CPU, not on the wall. " if effort["cpu"] else ""
     return (
-        f"{data}. {effort['queries']} queries in {effort['rounds']} shuffled rounds. PostgreSQL {versions['postgresql']}, "
+        f"{data}. {effort['queries']} queries in {effort['rounds']} shuffled rounds. {clock}PostgreSQL {versions['postgresql']}, "
         f"pgvector {versions['pgvector']}, {versions['python']}, SQLAlchemy {packages['sqlalchemy']}, psycopg "
         f"{packages['psycopg']}; {machine['cpus']} CPUs. {about['measured_at']}."
     )

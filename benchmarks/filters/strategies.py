@@ -24,8 +24,7 @@ from pgvec.execution.url import engine_url
 
 __all__ = ["ADVISED", "BY_HAND", "PGVEC", "ByHand", "Contender", "hand_strategies", "open_pgvec"]
 
-# Makes the search of a cell: a function from the number of a query to its answer.
-Contender: TypeAlias = Callable[[Cell], Search]
+_Prepare: TypeAlias = Callable[[Cell], Search]
 
 PGVEC, ADVISED = "pgvec", "pgvec_advised"
 _OPERATORS = {"l2": "<->", "cosine": "<=>"}
@@ -54,6 +53,19 @@ _EXACT = """
      ORDER BY 2
      LIMIT 10
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """What can search.
+
+    Attributes:
+        prepare: Makes the search of a cell: a function from the number of a query to its answer.
+        backend_pid: The process of the server that answers, or None where everything happens in this one.
+    """
+
+    prepare: _Prepare
+    backend_pid: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +108,10 @@ def open_pgvec(built: Built, data: FilterData) -> Iterator[Contender]:
     engine, model = sa.create_engine(engine_url(built.conninfo)), define_model(data)
     try:
         with Session(engine) as session:
-            session.connection()
+            backend = session.connection().connection.driver_connection
+            assert isinstance(backend, psycopg.Connection), "the engine is psycopg's"
             items = Repository(session, model)
-            yield lambda cell: _by_pgvec(items, model, cell, data)
+            yield Contender(lambda cell: _by_pgvec(items, model, cell, data), backend.info.backend_pid)
     finally:
         engine.dispose()
 
@@ -127,7 +140,7 @@ def _by_hand(strategy: ByHand, connection: psycopg.Connection[TupleRow], data: F
 
         return search
 
-    return prepare
+    return Contender(prepare, connection.info.backend_pid)
 
 
 def _condition(cell: Cell) -> sql.Composable:

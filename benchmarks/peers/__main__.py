@@ -39,7 +39,9 @@ def main() -> None:
     """Run what the command line asks for."""
     arguments = _parser().parse_args()
     always = ("pgvec", "qdrant")
-    effort = Effort(arguments.queries, arguments.rounds, _PILOT, thorough=arguments.thorough, always=always)
+    effort = Effort(
+        arguments.queries, arguments.rounds, _PILOT, thorough=arguments.thorough, cpu=arguments.cpu, always=always
+    )
     cells: list[CellResult] = []
     loads: list[Loaded] = []
     packages = {PEERS[name][2]: metadata.version(PEERS[name][2]) for name in arguments.peers}

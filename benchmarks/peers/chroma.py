@@ -48,7 +48,7 @@ class Chroma:
 
     def contenders(self) -> dict[str, Contender]:
         """Return its search."""
-        return {"chromadb": self._prepare}
+        return {"chromadb": Contender(self._prepare)}
 
     def close(self) -> None:
         """Let go of the collection."""

@@ -34,7 +34,7 @@ class Faiss:
 
     def contenders(self) -> dict[str, Contender]:
         """Return its search."""
-        return {"faiss": self._prepare}
+        return {"faiss": Contender(self._prepare)}
 
     def close(self) -> None:
         """Let go of the graph."""

@@ -42,7 +42,7 @@ class Lance:
 
     def contenders(self) -> dict[str, Contender]:
         """Return its search."""
-        return {"lancedb": self._prepare}
+        return {"lancedb": Contender(self._prepare)}
 
     def close(self) -> None:
         """Let go of the table."""

@@ -68,7 +68,7 @@ class Qdrant:
 
             return search
 
-        return prepare
+        return Contender(prepare)
 
 
 def _config(data: FilterData) -> Any:

@@ -31,7 +31,7 @@ def test_an_engine_understands_the_filters_of_the_cells(peer: str, tmp_path: Pat
     engine = getattr(import_module(f"benchmarks.peers.{module}"), name)()
 
     engine.load(data, tmp_path)
-    ways = {way: [prepare(cell) for cell in cells] for way, prepare in engine.contenders().items()}
+    ways = {way: [made.prepare(cell) for cell in cells] for way, made in engine.contenders().items()}
     answers = {way: [[search(query) for query in range(_QUERIES)] for search in made] for way, made in ways.items()}
     engine.close()
 

@@ -12,7 +12,7 @@ from benchmarks.filters.report import write
 _ABOUT = {
     "measured_at": "2026-01-01T00:00:00+00:00",
     "data": [{"name": "generated", "rows": 4, "dimensions": 2, "distance": "cosine"}],
-    "effort": {"queries": 500, "rounds": 3},
+    "effort": {"queries": 500, "rounds": 3, "cpu": False},
     "versions": {
         "python": "CPython 3.12",
         "postgresql": "18",
