@@ -5,6 +5,7 @@ SHELL := /bin/sh
 
 VENV ?= .venv
 VENV_MIN ?= .venv-min
+VENV_PEERS ?= .venv-peers
 TEST_LEVEL ?= dev
 WORKERS ?= 2
 ARGS ?=
@@ -19,10 +20,10 @@ PYTHON ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11,
 PIP = $(VENV)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check $(PIP_OPTIONS)
 REQUIREMENTS = pyproject.toml constraints.txt
 
-.PHONY: help demo test lint bench docs test-min migration wheel-test clean
+.PHONY: help demo test lint bench bench-filters bench-peers docs test-min migration wheel-test clean
 
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r target text; do printf '  make %-11s %s\n' "$$target" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r target text; do printf '  make %-13s %s\n' "$$target" "$$text"; done
 
 demo: $(VENV)/.installed-all ## Search the docstrings of your Python (starts a local server)
 	@$(VENV)/bin/pgvec demo $(ARGS)
@@ -39,6 +40,12 @@ lint: $(VENV)/.installed-dev ## Check style, types and floors
 bench: $(VENV)/.installed-dev ## Measure against hand-written psycopg (DATA=dir takes real data)
 	@$(VENV)/bin/python -m benchmarks $(if $(DATA),--data "$(DATA)") $(ARGS)
 
+bench-filters: $(VENV)/.installed-dev ## Measure filtered search cell by cell (DATA=dir adds real data)
+	@$(VENV)/bin/python -m benchmarks.filters $(if $(DATA),--data "$(DATA)") $(ARGS)
+
+bench-peers: $(VENV_PEERS)/.installed ## The same cells beside other engines from PyPI (installs them apart)
+	@$(VENV_PEERS)/bin/python -m benchmarks.peers $(if $(DATA),--data "$(DATA)") $(ARGS)
+
 docs: $(VENV)/.installed-dev ## Run the examples of README and docs
 	@TEST_LEVEL="$(TEST_LEVEL)" $(VENV)/bin/pytest tests/docs $(ARGS)
 
@@ -52,7 +59,7 @@ wheel-test: $(VENV)/.installed-dev ## Build the wheel, install it elsewhere and 
 	@$(VENV)/bin/python tests/wheel/build_and_use.py
 
 clean: ## Remove what make has made
-	rm -rf $(VENV) $(VENV_MIN) build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache .coverage*
+	rm -rf $(VENV) $(VENV_MIN) $(VENV_PEERS) build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache .coverage*
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/.installed-all: $(REQUIREMENTS) | $(VENV)/bin/python
@@ -68,6 +75,11 @@ $(VENV)/.installed-dev: $(REQUIREMENTS) | $(VENV)/bin/python
 $(VENV_MIN)/.installed: pyproject.toml constraints-min.txt | $(VENV_MIN)/bin/python
 	@echo "installing pgvec on its oldest supported versions into $(VENV_MIN) ..."
 	@$(VENV_MIN)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check $(PIP_OPTIONS) -c constraints-min.txt -e '.[embedded,cli,django,test]'
+	@touch $@
+
+$(VENV_PEERS)/.installed: $(REQUIREMENTS) | $(VENV_PEERS)/bin/python
+	@echo "installing pgvec and its peers into $(VENV_PEERS) ..."
+	@$(VENV_PEERS)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check $(PIP_OPTIONS) -c constraints.txt -e '.[embedded,bench,bench-peers]'
 	@touch $@
 
 %/bin/python:

@@ -22,7 +22,7 @@ from psycopg_pool import ConnectionPool
 
 from benchmarks.data import Row, Vectors
 
-__all__ = ["AsyncFloor", "Floor", "FloorLoader", "PooledFloor"]
+__all__ = ["AsyncFloor", "Floor", "FloorLoader", "PooledFloor", "register_types"]
 
 _SEARCH = b"""
     SELECT id, label, embedding <-> %(query)b AS distance
@@ -57,7 +57,7 @@ class Floor:
 
     def __init__(self, conninfo: str) -> None:
         self._connection = psycopg.connect(conninfo)
-        _register(self._connection)
+        register_types(self._connection)
 
     def search(self, query: Vectors) -> list[TupleRow]:
         """Return id, label and distance of the ten nearest."""
@@ -125,7 +125,7 @@ class FloorLoader:
 
     def __init__(self, conninfo: str) -> None:
         self._connection = psycopg.connect(conninfo)
-        _register(self._connection)
+        register_types(self._connection)
         self._connection.commit()
 
     def begin(self) -> None:
@@ -149,11 +149,12 @@ class FloorLoader:
 
 
 def _configure(connection: psycopg.Connection[Any]) -> None:
-    _register(connection)
+    register_types(connection)
     connection.commit()
 
 
-def _register(connection: psycopg.Connection[Any]) -> None:
+def register_types(connection: psycopg.Connection[Any]) -> None:
+    """Let a connection of the engineer send and receive vectors."""
     register_vector(connection)
     _register_dumper(connection, TypeInfo.fetch(connection, "vector"))
 

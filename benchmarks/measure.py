@@ -16,10 +16,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["AsyncSearch", "Search", "Timings", "measure", "measure_async", "recall"]
+__all__ = ["AsyncSearch", "Clock", "Search", "Timings", "measure", "measure_async", "recall"]
 
 Search: TypeAlias = Callable[[int], Any]
 AsyncSearch: TypeAlias = Callable[[int], Awaitable[Any]]
+Clock: TypeAlias = Callable[[], float]
 
 _WARM_UP = 50
 
@@ -40,6 +41,10 @@ class Timings:
         """Milliseconds that this share of the calls stayed under."""
         return float(np.percentile(self.seconds, percent) * 1_000)
 
+    def typical(self, percent: float) -> float:
+        """Milliseconds that this share of the calls stayed under, in the median of the rounds."""
+        return float(np.median(np.percentile(self.seconds, percent, axis=1)) * 1_000)
+
     def ratio(self, floor: Timings) -> float:
         """Median over the median of the floor."""
         return float(np.median(self.seconds) / np.median(floor.seconds))
@@ -50,18 +55,36 @@ class Timings:
         return float(ratios.min()), float(ratios.max())
 
 
-def measure(contenders: Mapping[str, Search], queries: int, *, rounds: int, seed: int = 7) -> dict[str, Timings]:
-    """Ask every contender every query, in each round."""
+def measure(
+    contenders: Mapping[str, Search],
+    queries: int,
+    *,
+    rounds: int,
+    seed: int = 7,
+    warm_up: int = _WARM_UP,
+    clocks: Mapping[str, Clock] | None = None,
+) -> dict[str, Timings]:
+    """Ask every contender every query, in each round, after a few that do not count.
+
+    Args:
+        contenders: What searches, by name.
+        queries: How many queries there are.
+        rounds: How often each is asked.
+        seed: Decides the order.
+        warm_up: Queries before, which do not count.
+        clocks: What tells the seconds of a contender; the time on the wall where it has none.
+    """
+    clocks = clocks or {}
     timings = _empty(contenders, queries, rounds)
     for search in contenders.values():
-        for query in range(min(queries, _WARM_UP)):
+        for query in range(min(queries, warm_up)):
             search(query)
     with _settled():
         for round_, query, name in _schedule(list(contenders), queries, rounds, seed):
-            search = contenders[name]
-            started = perf_counter()
+            search, clock = contenders[name], clocks.get(name, perf_counter)
+            started = clock()
             answer = search(query)
-            timings[name].seconds[round_, query] = perf_counter() - started
+            timings[name].seconds[round_, query] = clock() - started
             timings[name].answers[query] = answer
     return timings
 

@@ -14,7 +14,7 @@ from benchmarks.load import LoadTimings
 from benchmarks.measure import Timings, recall
 from benchmarks.search import FilteredTimings, found_ids
 
-__all__ = ["GOALS", "RESULTS", "Report"]
+__all__ = ["GOALS", "RESULTS", "Report", "table"]
 
 RESULTS = Path(__file__).with_name("results")
 
@@ -120,11 +120,11 @@ class Report:
         )
         parts = [
             f"# pgvec beside psycopg by hand\n\n{_summary(about)}\n",
-            _table(("key", "pgvec / floor", "value", "goal", "reached"), keys),
+            table(("key", "pgvec / floor", "value", "goal", "reached"), keys),
         ]
         if "load" in self.details:
             loads = ((name, f"{of['rows_per_second']:,.0f}") for name, of in self.details["load"].items())
-            parts.append(_table(("load", "rows/s (median)"), loads))
+            parts.append(table(("load", "rows/s (median)"), loads))
         latencies = [
             row
             for group, of in self.details.items()
@@ -132,7 +132,7 @@ class Report:
             for row in _rows(group, of)
         ]
         if latencies:
-            parts.append(_table(("search", "by", "p50 ms", "p95 ms", "recall@10", "short"), latencies))
+            parts.append(table(("search", "by", "p50 ms", "p95 ms", "recall@10", "short"), latencies))
         return "\n".join(parts)
 
     def _add_ratios(self, timings: Mapping[str, Timings], pairs: Iterable[tuple[str, str, str]]) -> None:
@@ -162,7 +162,8 @@ def _rows(group: str, by: Mapping[str, Mapping[str, float]]) -> Iterable[tuple[s
         )
 
 
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a Markdown table."""
     lines = [list(head), *(list(row) for row in rows)]
     lines.insert(1, ["---"] * len(lines[0]))
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -28,6 +28,24 @@ def test_every_contender_answers_every_query_in_every_round() -> None:
     assert (timings["second"].seconds > 0).all()
 
 
+def test_a_contender_is_timed_by_its_own_clock() -> None:
+    """What a clock counts is what is reported; a contender without one is timed on the wall."""
+    ticks = iter(range(1_000))
+
+    searches = {"clocked": lambda n: n, "other": lambda n: n}
+    timings = measure(searches, queries=2, rounds=2, clocks={"clocked": lambda: float(next(ticks))})
+
+    assert (timings["clocked"].seconds == 1.0).all()
+    assert (timings["other"].seconds < 1.0).all()
+
+
+def test_a_typical_percentile_is_that_of_the_middle_round() -> None:
+    """One disturbed round does not count."""
+    timings = Timings(np.array([[0.001, 0.003], [0.002, 0.004], [0.9, 0.9]]), [None] * 2)
+
+    assert timings.typical(50) == pytest.approx(3.0)
+
+
 def test_ratio_compares_medians_over_all_rounds() -> None:
     """One slow call changes neither the ratio of the run nor that of its round."""
     floor = Timings(np.array([[1.0, 1.0, 1.0], [2.0, 2.0, 2.0]]), [None] * 3)
