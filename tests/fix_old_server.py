@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
 import warnings
 from collections.abc import Iterator
 
 import pytest
 from fix_database import Databases
+from fix_folder import new_folder
 from fix_programs import missing
 
 
 @pytest.fixture(scope="session")
-def old_databases() -> Iterator[Databases]:
+def old_databases(pytestconfig: pytest.Config) -> Iterator[Databases]:
     """The databases of a server that offers the extension ``vector`` as version 0.6.2 only."""
     try:
         with warnings.catch_warnings():
@@ -22,7 +22,7 @@ def old_databases() -> Iterator[Databases]:
     except ImportError:
         missing("pgserver is not installed (it has no wheel for this Python or machine): it carries the old pgvector")
     with (
-        tempfile.TemporaryDirectory(prefix="pgvec-old-") as folder,
+        new_folder(pytestconfig, "old") as folder,
         pgserver.get_server(folder, cleanup_mode="stop") as server,
     ):
         made = Databases(server.get_uri())

@@ -32,5 +32,5 @@ def search_on(engine: sa.Engine, patch: pytest.MonkeyPatch) -> None:
     """
     from pgvec.cli.commands import search
 
-    patch.setattr(search, "open_database", lambda url: nullcontext(engine))
+    patch.setattr(search, "open_database", lambda _url: nullcontext(engine))
     patch.setattr(search, "reflect_table", functools.cache(search.reflect_table))
