@@ -4,6 +4,7 @@ from __future__ import annotations
 
 pytest_plugins = [
     "fix_level",
+    "fix_folder",
     "fix_programs",
     "fix_server",
     "fix_database",

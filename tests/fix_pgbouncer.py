@@ -5,16 +5,15 @@ from __future__ import annotations
 import configparser
 import os
 import pwd
-import shutil
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from fix_folder import new_folder
 from fix_programs import require_program
 from psycopg import conninfo
 
@@ -31,7 +30,11 @@ def pgbouncer(request: pytest.FixtureRequest, database_url: str) -> Iterator[str
     connect with ``prepare_threshold=None``.
     """
     program = require_program("pgbouncer", "it pools connections (apt-get install pgbouncer)")
-    folder = Path(tempfile.mkdtemp(prefix="pgvec-pgbouncer-"))
+    with new_folder(request.config, "bouncer") as folder:
+        yield from _running(request, program, folder, database_url)
+
+
+def _running(request: pytest.FixtureRequest, program: str, folder: Path, database_url: str) -> Iterator[str]:
     server = conninfo.conninfo_to_dict(database_url)
     account = _account(str(server.get("host", "")))
     if account is not None:
@@ -54,7 +57,6 @@ def pgbouncer(request: pytest.FixtureRequest, database_url: str) -> Iterator[str
     finally:
         process.terminate()
         process.wait()
-        shutil.rmtree(folder)
 
 
 def _account(server_host: str) -> pwd.struct_passwd | None:
@@ -79,7 +81,7 @@ def _configuration(folder: Path, server: dict[str, object], *, pool_size: int) -
         "unix_socket_dir": str(folder),
         "auth_type": "any",
         "logfile": str(folder / "log"),
-        "pidfile": str(folder / "pid"),
+        "pidfile": str(folder / "pgbouncer.pid"),
         "default_pool_size": str(pool_size),
         "min_pool_size": "0",
         "reserve_pool_size": "0",

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psycopg
 import pytest
+from fix_folder import new_folder
 from packaging.specifiers import SpecifierSet
 from psycopg.rows import TupleRow
 
@@ -57,7 +56,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         config.stash[_RESOURCES] = resources = contextlib.ExitStack()
         # By default SIGTERM ends Python at once, and the server would stay.
         signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", returncode=143))
-        config.stash[_SERVER] = _start(resources)
+        config.stash[_SERVER] = _start(config, resources)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -99,22 +98,20 @@ def server_url(pytestconfig: pytest.Config) -> str:
 
 
 @pytest.fixture
-def server_folder() -> Iterator[Path]:
+def server_folder(pytestconfig: pytest.Config) -> Iterator[Path]:
     """A folder for an embedded server of the test's own, which is stopped and removed in the end.
 
     It can be reached by the server's user also when the tests run as root; pytest's ``tmp_path`` is closed to others.
     """
     from pgvec.embedded import EmbeddedServer
 
-    parent = Path(tempfile.mkdtemp(prefix="pgvec-server-"))
-    parent.chmod(0o755)
-    yield parent / "server"
-    EmbeddedServer(parent / "server").stop()
-    shutil.rmtree(parent)
+    with new_folder(pytestconfig, "own") as parent:
+        yield parent / "server"
+        EmbeddedServer(parent / "server").stop()
 
 
-def _start(resources: contextlib.ExitStack) -> Server:
-    kind, start = _choose()
+def _start(config: pytest.Config, resources: contextlib.ExitStack) -> Server:
+    kind, start = _choose(config)
     try:
         url = resources.enter_context(start())
         postgres, pgvector = _versions(url)
@@ -124,22 +121,22 @@ def _start(resources: contextlib.ExitStack) -> Server:
     return Server(kind, url, postgres, pgvector)
 
 
-def _choose():
+def _choose(config: pytest.Config):
     if url := os.environ.get("PGVEC_TEST_URL"):
         return "PGVEC_TEST_URL", lambda: contextlib.nullcontext(
             url.replace("postgresql+psycopg://", "postgresql://", 1)
         )
     if os.environ.get("PGVEC_TEST_SERVER") == "docker":
         return "docker", _docker_server
-    return "embedded", _embedded_server
+    return "embedded", lambda: _embedded_server(config)
 
 
 @contextlib.contextmanager
-def _embedded_server() -> Iterator[str]:
+def _embedded_server(config: pytest.Config) -> Iterator[str]:
     from pgvec.embedded import EmbeddedServer
 
     with (
-        tempfile.TemporaryDirectory(prefix="pgvec-tests-") as folder,
+        new_folder(config, "shared") as folder,
         EmbeddedServer(folder, settings=SETTINGS) as server,
     ):
         access = server.data_path / "pg_hba.conf"

@@ -264,7 +264,7 @@ def test_extension_that_appears_later(empty_database_url: str) -> None:
 def test_extension_too_old(old_extension_url: str) -> None:
     """An extension that is too old is refused with both versions and the way to update it."""
     with psycopg.connect(old_extension_url, autocommit=True) as connection:
-        connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
+        connection.execute("CREATE EXTENSION vector")
     for repository in note_at(old_extension_url):
         with pytest.raises(errors.ExtensionTooOldError) as caught:
             repository.search([1.0, 2.0])

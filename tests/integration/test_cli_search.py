@@ -9,13 +9,14 @@ from typing import Any
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 from fix_database import sqlalchemy_url
 from fix_level import examples
 from support.injection import PAYLOADS
 
 pytest.importorskip("typer", reason="the extra cli is not installed")
 
-from support.command_line import run_pgvec
+from support.command_line import run_pgvec, search_on
 
 
 @pytest.fixture
@@ -179,8 +180,11 @@ def test_the_url_may_come_from_the_environment(items: str, form: Any):
 @pytest.mark.parametrize(
     "option", ["--table", "--schema", "--column", "--columns", "--distance", "--where", "--vector"]
 )
-def test_payloads_stay_data(items: str, connection: psycopg.Connection, option: str):
+def test_payloads_stay_data(
+    items: str, engine: sa.Engine, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, option: str
+):
     """Whatever an option holds, nothing but what was asked for happens, and nothing but pgvec's own errors comes out."""
+    search_on(engine, monkeypatch)
     arguments = {"--table": "item", "--vector": "[1,0,0]"}
     before = connection.execute("SELECT array_agg(item ORDER BY id) FROM item").fetchone()
     for payload in PAYLOADS[:: examples(dev=20, full=1)]:

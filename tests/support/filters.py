@@ -188,7 +188,7 @@ def _found(engine: sa.Engine, filters: list[dict[str, Any]], *, indexed: bool) -
     branches = []
     for position, source in enumerate(filters):
         condition = build_filter(TARGET, source)
-        branch = sa.select(sa.literal_column(str(position)).label("position"), Thing.id)
+        branch = sa.select(sa.literal_column(str(position)).label("position"), Thing.__table__.c.id)
         branches.append(branch if condition is None else branch.where(condition))
     found: list[set[int]] = [set() for _ in filters]
     with engine.begin() as connection:
