@@ -117,8 +117,16 @@ class _Unit:
         if self._own_session is not None:
             self._own_session.expunge_all()
             await self._own_session.close()
-        if self._transaction is not None:
+        if self._transaction is None:
+            return
+        try:
             await self._transaction.__aexit__(*failure)  # type: ignore[arg-type]
+        except DRIVER_ERRORS:
+            if failure[0] is None:
+                raise
+            # An interrupted statement may still occupy the connection, so that it cannot roll back. The caller has to hear
+            # of what went wrong first.
+            await self.connection.invalidate()
 
     async def answer(self, request: Request) -> Any:
         match request:

@@ -164,9 +164,21 @@ def _expressions(find: Find) -> Iterator[Any]:
     """Yield the caller's expressions: what may differ from call to call although the statement is the same."""
     if find.where is not None:
         yield find.where
+    yield from _displayed_expressions(find)
+
+
+def _displayed_expressions(find: Find) -> Iterator[Any]:
     for item in find.display or ():
         if not isinstance(item, InstrumentedAttribute | sa.Column):
             yield item
+
+
+def _keys(find: Find) -> Iterator[Any]:
+    """Yield SQLAlchemy's signs of equal structure for the caller's expressions."""
+    if find.where is not None:
+        yield find.where_key
+    for expression in _displayed_expressions(find):
+        yield expression._generate_cache_key()  # noqa: SLF001 - see above
 
 
 def _structure(find: Find) -> tuple[Any, ...] | None:
@@ -174,14 +186,13 @@ def _structure(find: Find) -> tuple[Any, ...] | None:
     columns = find.display and tuple(
         [item if isinstance(item, InstrumentedAttribute | sa.Column) else None for item in find.display]
     )
-    keys = [expression._generate_cache_key() for expression in _expressions(find)]  # noqa: SLF001 - see above
+    keys = list(_keys(find))
     return None if any(key is None for key in keys) else (columns, find.where is None, *(key.key for key in keys))
 
 
 def _binds(find: Find) -> list[Any]:
     """Return the values of the caller's expressions, in the order in which equal structures have them."""
-    keys = (expression._generate_cache_key() for expression in _expressions(find))  # noqa: SLF001 - see above
-    return [bind for key in keys if key is not None for bind in key.bindparams]
+    return [bind for key in _keys(find) if key is not None for bind in key.bindparams]
 
 
 def _row_type(columns: Sequence[Any]) -> Any:

@@ -115,8 +115,16 @@ class _Unit:
         if self._own_session is not None:
             self._own_session.expunge_all()
             self._own_session.close()
-        if self._transaction is not None:
+        if self._transaction is None:
+            return
+        try:
             self._transaction.__exit__(*failure)  # type: ignore[arg-type]
+        except DRIVER_ERRORS:
+            if failure[0] is None:
+                raise
+            # An interrupted statement may still occupy the connection, so that it cannot roll back. The caller has to hear
+            # of what went wrong first.
+            self.connection.invalidate()
 
     def answer(self, request: Request) -> Any:
         match request:

@@ -12,7 +12,7 @@ from pgvec.errors import RecordNotFoundError
 from pgvec.model import Distance, Match, Matches, Target
 from pgvec.operations.receipt import Found, receipt
 from pgvec.statements.plan import SearchShape
-from pgvec.statements.planner import choose_plan
+from pgvec.statements.planner import remembered_plan
 from pgvec.statements.requests import Execute, Find, Request, Survey
 from pgvec.statements.search import stored_embedding
 
@@ -63,7 +63,8 @@ def search(target: Target, question: Question) -> Generator[Request, Any, Matche
 def planned(target: Target, question: Question) -> Generator[Request, Any, tuple[Find, int]]:
     """Plan a search by what is known of the table, and return it with the number of statements that this took."""
     facts, statements = (None, 0) if question.shape.exact else (yield Survey(target))
-    plan = choose_plan(target, question.shape, question.where, facts, recall=question.recall)
+    where_key = None if question.where is None else question.where._generate_cache_key()  # noqa: SLF001 - SQLAlchemy's own
+    plan = remembered_plan(target, question.shape, question.where, facts, recall=question.recall, where_key=where_key)
     find = Find(
         target,
         question.shape,
@@ -72,6 +73,7 @@ def planned(target: Target, question: Question) -> Generator[Request, Any, tuple
         question.display,
         question.include_embedding,
         question.parameters,
+        where_key,
     )
     return find, statements
 

@@ -26,7 +26,7 @@ from pgvec.statements.plan import (
 from pgvec.statements.predicates import implied
 from pgvec.statements.selectivity import EVERYTHING, Share, all_of, share_of
 
-__all__ = ["DEFAULT_RECALL", "choose_plan", "filter_class"]
+__all__ = ["DEFAULT_RECALL", "choose_plan", "filter_class", "remembered_plan"]
 
 DEFAULT_RECALL = 0.95
 
@@ -36,7 +36,7 @@ _VISITS_PER_RESULT = 2.8
 # Visits that count towards hnsw.max_scan_tuples, for each result.
 _COUNTED_PER_RESULT = 2.4
 # The part of the exact answer's cost after which the index gives up, and how much bad luck it is allowed otherwise.
-_GIVE_UP = 0.3
+_GIVE_UP = 0.15
 _LUCK = 2.0
 _LEAST_BUDGET = 500
 _LARGEST_BUDGET = 20_000
@@ -49,6 +49,8 @@ _POINTER_BYTES = 18
 _TOAST_THRESHOLD = 2_000
 _NOTEWORTHY_ROWS = 10_000
 _BYTES = {VectorType.VECTOR: 4.0, VectorType.HALFVEC: 2.0, VectorType.SPARSEVEC: 4.0, VectorType.BIT: 0.125}
+_plans: dict[Any, SearchPlan] = {}
+_MOST_PLANS = 5_000
 _EF_WITHOUT_MEASUREMENT = ((0.9, 40), (0.95, 80), (0.98, 120), (0.99, 200), (1.0, 400))
 
 
@@ -67,6 +69,41 @@ def choose_plan(
     if shape.exact:
         return SearchPlan(Form.EXACT, reasons=("exact=True was asked for",))
     return _Planner(target, shape, where, facts or TableFacts(None), recall, known=facts is not None).plan()
+
+
+def remembered_plan(
+    target: Target,
+    shape: SearchShape,
+    where: Any,
+    facts: TableFacts | None,
+    *,
+    recall: float | None,
+    where_key: Any,
+) -> SearchPlan:
+    """Return what :func:`choose_plan` returns; for a condition that was planned before with the same values, from memory.
+
+    Args:
+        target: What to search.
+        shape: What is asked for.
+        where: The condition, or None.
+        facts: What is known of the table; other facts are planned for anew.
+        recall: As for :func:`choose_plan`.
+        where_key: SQLAlchemy's sign of the condition's structure, with its values, or None where it has none.
+    """
+    if where is not None and where_key is None:
+        return choose_plan(target, shape, where, facts, recall=recall)
+    structure = where_key and (where_key.key, *(bind.value for bind in where_key.bindparams))
+    key = (target, shape, recall, facts, structure)
+    try:
+        plan = _plans.get(key)
+    except TypeError:  # a value that has no hash, such as a list
+        return choose_plan(target, shape, where, facts, recall=recall)
+    if plan is None:
+        plan = choose_plan(target, shape, where, facts, recall=recall)
+        if len(_plans) >= _MOST_PLANS:
+            _plans.clear()
+        _plans[key] = plan
+    return plan
 
 
 def filter_class(share: float | None) -> str:

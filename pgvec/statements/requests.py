@@ -26,6 +26,7 @@ class Find:
         display: Columns to return as rows, or None for records.
         include_embedding: Whether records come with their embeddings.
         parameters: Values of the statement's own parameters.
+        where_key: SQLAlchemy's sign of the condition's structure, with its values; None where it has none.
     """
 
     target: Target
@@ -35,6 +36,7 @@ class Find:
     display: tuple[Any, ...] | None
     include_embedding: bool
     parameters: Mapping[str, Any]
+    where_key: Any = None
 
 
 @dataclass(frozen=True, slots=True)

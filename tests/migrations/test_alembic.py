@@ -37,7 +37,7 @@ from alembic import op
 revision = "shop_1"
 down_revision = None
 branch_labels = ("shop",)
-depends_on = "pgvec_0002"
+depends_on = "LAST"
 
 
 def upgrade():
@@ -74,7 +74,7 @@ def application(tmp_path: Path, empty_database_url: str) -> Config:
     """An application's Alembic configuration that lists pgvec's versions beside its own."""
     (tmp_path / "versions").mkdir()
     (tmp_path / "env.py").write_text(APPLICATION_ENV)
-    (tmp_path / "versions" / "shop_1.py").write_text(APPLICATION_REVISION)
+    (tmp_path / "versions" / "shop_1.py").write_text(APPLICATION_REVISION.replace("LAST", scripts()[-1].revision))
     config = Config()
     config.set_main_option("script_location", str(tmp_path))
     config.set_main_option("path_separator", "newline")

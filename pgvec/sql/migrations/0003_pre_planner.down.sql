@@ -1,0 +1,3 @@
+DROP TABLE pgvec.filter_shape;
+DROP TABLE pgvec.search_setting;
+DROP TABLE pgvec.calibration;
