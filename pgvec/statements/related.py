@@ -19,6 +19,7 @@ from sqlalchemy.sql.selectable import SelectBase
 from pgvec.errors import InvalidFilterError
 from pgvec.model import Target
 from pgvec.model.filter_operands import shown
+from pgvec.statements.value_lists import with_arrays
 
 __all__ = ["on_target"]
 
@@ -44,7 +45,7 @@ def on_target(target: Target, condition: object) -> sa.ColumnElement[bool]:
     known = None if key is None else (target, key.key)
     if known in _own_alone:
         return expression
-    rewritten = _Rewriter(target).rewrite(expression)
+    rewritten = with_arrays(_Rewriter(target).rewrite(expression))
     if known is not None and rewritten is expression and len(_own_alone) < _REMEMBERED:
         _own_alone.add(known)
     return rewritten
