@@ -14,8 +14,19 @@ from weakref import WeakKeyDictionary
 import sqlalchemy as sa
 
 from pgvec.execution.facts import require_psycopg
-from pgvec.model import CatalogIndex, ColumnStatistics, Costs, Partition, TableFacts, Target, TunedSetting
+from pgvec.model import (
+    CatalogIndex,
+    ColumnStatistics,
+    CompactForm,
+    Costs,
+    Partition,
+    TableFacts,
+    Target,
+    TunedSetting,
+    VectorType,
+)
 from pgvec.orm.index_text import faithfulness, read_catalog_text, serving
+from pgvec.orm.rules import SERVED_BY_BITS
 from pgvec.statements.plan import target_table
 from pgvec.statements.predicates import read_terms
 from pgvec.statements.selectivity import number_of
@@ -111,6 +122,7 @@ def read_survey(target: Target, row: Any, settings: Any, costs: Any) -> TableFac
         indexed=frozenset(row.indexed or ()),
         columns={name: _statistics(found) for name, found in (row.columns or {}).items()},
         indexes=_indexes(target, row.indexes or ()),
+        compact=tuple(_compact_forms(target, row.compact or ())),
         partitions=tuple(_partitions(row.partitions or ())),
         costs=Costs() if costs is None else Costs(*costs),
         settings=tuple(TunedSetting(*setting) for setting in settings),
@@ -166,6 +178,20 @@ def _index(target: Target, entry: Mapping[str, Any]) -> CatalogIndex | None:
             problem = f"its operator class {entry['operator_class']} serves {index.distance}"
     terms = () if predicate is None else read_terms(predicate)
     return CatalogIndex(entry["name"], index, entry["valid"], entry["rows"], terms, problem)
+
+
+def _compact_forms(target: Target, found: Any) -> list[CompactForm]:
+    forms = []
+    for entry in found:
+        type_ = VectorType(entry["type"])
+        operator_class = "bit_hamming_ops" if type_ is VectorType.BIT else "halfvec_l2_ops"
+        read, _ = read_catalog_text(
+            entry["column"], "hnsw", operator_class, entry["expression"], target.column, partial=False
+        )
+        serves = type_ is not VectorType.BIT or target.distance in SERVED_BY_BITS
+        if read is not None and read.quantization is type_ and read.dimensions is None and serves:
+            forms.append(CompactForm(entry["column"], type_, entry["leading"], frozenset(entry["covered"])))
+    return forms
 
 
 def _partitions(found: Any) -> list[Partition]:

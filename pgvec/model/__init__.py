@@ -5,6 +5,7 @@ from pgvec.model.embedder import Embedder, InputKind, InputRole
 from pgvec.model.facts import (
     CatalogIndex,
     ColumnStatistics,
+    CompactForm,
     Costs,
     Partition,
     TableFacts,
@@ -25,6 +26,7 @@ __all__ = [
     "AppliedScript",
     "CatalogIndex",
     "ColumnStatistics",
+    "CompactForm",
     "Comparison",
     "Costs",
     "Distance",

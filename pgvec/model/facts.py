@@ -6,8 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pgvec.model.target import VectorIndex
+from pgvec.model.vector_type import VectorType
 
-__all__ = ["CatalogIndex", "ColumnStatistics", "Costs", "Partition", "TableFacts", "Term", "TunedSetting"]
+__all__ = [
+    "CatalogIndex",
+    "ColumnStatistics",
+    "CompactForm",
+    "Costs",
+    "Partition",
+    "TableFacts",
+    "Term",
+    "TunedSetting",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +87,23 @@ class CatalogIndex:
 
 
 @dataclass(frozen=True, slots=True)
+class CompactForm:
+    """A stored generated column that holds the vectors in a smaller form, inside of an index that a filter is answered from.
+
+    Attributes:
+        column: Name of the column.
+        type: ``bit`` or ``halfvec``.
+        leading: The column by which the index finds rows.
+        covered: All columns that the index has, so that a scan of it reads no row of the table.
+    """
+
+    column: str
+    type: VectorType
+    leading: str
+    covered: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Partition:
     """A partition: what holds of every row in it, and how many rows those are, where known."""
 
@@ -111,6 +138,10 @@ class Costs:
     def compare(self, dimensions: int, *, inline: bool, kilobytes: float) -> float:
         """Microseconds that an exact scan spends on one row."""
         return self.row + self.dimension * dimensions + (0.0 if inline else self.detoast * (1 + kilobytes))
+
+    def compare_compact(self, dimensions: int, *, as_bits: bool) -> float:
+        """Microseconds that a scan of an index spends on one row with a smaller form of its vector."""
+        return self.check + self.dimension * dimensions * (0.1 if as_bits else 0.7)
 
     def visited(self, dimensions: int) -> float:
         """Microseconds that an index scan spends on each element that counts towards ``hnsw.max_scan_tuples``."""
@@ -148,6 +179,7 @@ class TableFacts:
         columns: Statistics by column name.
         indexed: Names of the columns that lead an index of another kind, by which rows that pass a filter can be found.
         indexes: Its vector indexes on any column, as the catalog has them.
+        compact: Smaller forms of the vectors that indexes for filters bring along.
         partitions: Its partitions, for a partitioned table.
         costs: What work costs here.
         settings: What tuning runs stored for its indexes.
@@ -158,6 +190,7 @@ class TableFacts:
     columns: Mapping[str, ColumnStatistics] = field(default_factory=dict)
     indexed: frozenset[str] = frozenset()
     indexes: tuple[CatalogIndex, ...] = ()
+    compact: tuple[CompactForm, ...] = ()
     partitions: tuple[Partition, ...] = ()
     costs: Costs = Costs()
     settings: tuple[TunedSetting, ...] = ()

@@ -17,6 +17,7 @@ class Strategy(StrEnum):
 
     INDEX = "index"
     PARTIAL_INDEX = "partial_index"
+    COMPACT = "compact"
     EXACT = "exact"
     COMPLETED = "completed"
 
@@ -27,7 +28,8 @@ class Receipt:
 
     Attributes:
         strategy: ``index`` (approximate, by a vector index), ``partial_index`` (the same, by an index whose predicate the
-            filter implies), ``exact`` (every row that passes the filter was compared), or ``completed`` (the index came
+            filter implies), ``compact`` (every row that passes was compared by a smaller form of its vector, and the nearest of
+            them by the vector itself), ``exact`` (every row that passes the filter was compared), or ``completed`` (the index came
             back short, so the same statement answered exactly instead).
         complete: True only when it is known that ``returned == min(requested, rows that match)``.
         exact: True only when the matches are known to be the true nearest.

@@ -28,11 +28,11 @@ def receipt(find: Find, found: Sequence[Found], statements: int) -> Receipt:
     branch = _branch(find, found)
     by_index = branch is Strategy.INDEX
     matching, is_exact = _matching(find, found, branch)
-    strategy = Strategy.PARTIAL_INDEX if by_index and find.plan.predicate else branch
+    is_compact = not by_index and find.plan.compact is not None and not (is_exact and matching <= find.plan.pool)
     return Receipt(
-        strategy=strategy,
+        strategy=_strategy(find, branch, is_compact=is_compact),
         complete=not by_index or len(found) == find.shape.limit,
-        exact=not by_index,
+        exact=not by_index and not is_compact,
         matching=matching,
         matching_is_exact=is_exact,
         requested=find.shape.limit,
@@ -41,6 +41,12 @@ def receipt(find: Find, found: Sequence[Found], statements: int) -> Receipt:
         statements=statements,
         warnings=(*find.plan.warnings, *_warnings(find, found, branch)),
     )
+
+
+def _strategy(find: Find, branch: Strategy, *, is_compact: bool) -> Strategy:
+    if branch is Strategy.INDEX and find.plan.predicate:
+        return Strategy.PARTIAL_INDEX
+    return Strategy.COMPACT if is_compact and branch is Strategy.EXACT else branch
 
 
 def _branch(find: Find, found: Sequence[Found]) -> Strategy:

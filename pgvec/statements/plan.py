@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pgvec.model import IndexMethod, Target, Term, VectorIndex, VectorType
+from pgvec.model import CompactForm, IndexMethod, Target, Term, VectorIndex, VectorType
 
 __all__ = [
     "DEFAULT_EF_SEARCH",
@@ -75,6 +75,8 @@ class SearchPlan:
         ef_is_floor: Whether a larger ``ef_search`` that is set already is kept.
         budget: ``hnsw.max_scan_tuples`` to set, or None to leave the server's.
         oversampling: Candidates to fetch for each row wanted, where the index holds a smaller form of the vectors.
+        compact: A smaller form of the vectors by which to choose the rows that are compared exactly, or None.
+        pool: How many rows are so chosen.
         matching: Estimated rows that pass the condition, from and to; None where nothing is known.
         reasons: Why it is done so, in sentences.
         warnings: What the planner noticed of the database, in sentences.
@@ -88,6 +90,8 @@ class SearchPlan:
     ef_is_floor: bool = True
     budget: int | None = None
     oversampling: int = 1
+    compact: CompactForm | None = None
+    pool: int = 0
     matching: tuple[float, float] | None = field(default=None, compare=False)
     reasons: tuple[str, ...] = field(default=(), compare=False)
     warnings: tuple[str, ...] = field(default=(), compare=False)

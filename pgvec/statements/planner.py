@@ -12,7 +12,19 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from pgvec.model import CatalogIndex, Costs, IndexMethod, TableFacts, Target, TunedSetting, VectorIndex, VectorType
+import sqlalchemy as sa
+
+from pgvec.model import (
+    CatalogIndex,
+    CompactForm,
+    Costs,
+    IndexMethod,
+    TableFacts,
+    Target,
+    TunedSetting,
+    VectorIndex,
+    VectorType,
+)
 from pgvec.statements.conditions import Leaf, columns_of, conjuncts, read_leaf
 from pgvec.statements.plan import (
     DEFAULT_EF_SEARCH,
@@ -39,6 +51,8 @@ _COUNTED_PER_RESULT = 2.4
 _GIVE_UP = 0.15
 _LUCK = 2.0
 _LEAST_BUDGET = 500
+# Rows to compare in full after a comparison by a compact form, for each row that is wanted.
+_POOL = {VectorType.BIT: 20, VectorType.HALFVEC: 4}
 _LARGEST_BUDGET = 20_000
 _UNKNOWN_ROWS = 100_000.0
 _UNKNOWN_DIMENSIONS = 384
@@ -228,7 +242,8 @@ class _Planner:
             return self._unfiltered(plan, rows)
         low, high = matching
         known = self.facts.rows is not None
-        cap = self._cap(rows)
+        plan = self._compacted(plan, high)
+        cap = self._cap(rows, plan)
         if known and high <= cap:
             self.reasons.append(
                 f"statistics promise at most {high:,.0f} matching rows, which cost less to compare than the index to ask "
@@ -295,13 +310,44 @@ class _Planner:
         costs = self.facts.costs
         return costs.page * (self.facts.pages or 0.0) + costs.check * rows
 
-    def _cap(self, rows: float) -> int:
+    def _compacted(self, plan: SearchPlan, high: float) -> SearchPlan:
+        """Let rows be compared by a smaller form, where an index has it beside the columns of the filter."""
+        table = target_table(self.target)
+        named = [columns_of(part, table) for part in conjuncts(self.where)] if self.facts.compact else []
+        filtered = frozenset[str]().union(*named)
+        for form in self.facts.compact:
+            # Signs tell too little of many vectors: only who indexes the column by them has said that they do here.
+            trusted = form.type is VectorType.HALFVEC or _by_bits(plan.index)
+            is_covering = all(named) and form.leading in filtered and {*self._key_columns(), *filtered} <= form.covered
+            pool = self.shape.wanted * _POOL[form.type]
+            compare, _ = self._costs()
+            if trusted and is_covering and high * (compare - self._compare_compact(form)) > 2 * pool * compare:
+                self.reasons.append(
+                    f"an index brings {form.column} along, by which the {pool:,} rows to compare in full are chosen"
+                )
+                return replace(plan, compact=form, pool=pool)
+        return plan
+
+    def _compare_compact(self, form: CompactForm) -> float:
+        dimensions = self.target.column.dimensions or _UNKNOWN_DIMENSIONS
+        return self.facts.costs.compare_compact(dimensions, as_bits=form.type is VectorType.BIT)
+
+    def _key_columns(self) -> list[str]:
+        entity = self.target.entity
+        if isinstance(entity, sa.Table):
+            return [entity.c[name].name for name in self.target.key]
+        return [sa.inspect(entity).attrs[name].columns[0].name for name in self.target.key]
+
+    def _cap(self, rows: float, plan: SearchPlan) -> int:
         """The number of matching rows at which comparing them costs what the index costs."""
         compare, visited = self._costs()
         ahead = _VISITS_AT_START * visited - self._scan(rows)
+        if plan.compact is not None:
+            ahead -= plan.pool * compare
+            compare = self._compare_compact(plan.compact)
         walk = _VISITS_PER_RESULT * visited * self.shape.wanted * rows
         meet = (ahead + math.sqrt(ahead * ahead + 4.0 * compare * walk)) / (2.0 * compare)
-        return _rounded(max(_LEAST_CAP, min(meet, _MOST_CAP)))
+        return _rounded(max(_LEAST_CAP, plan.pool, min(meet, _MOST_CAP)))
 
     def _budgeted(self, plan: SearchPlan, rows: float, matching: float) -> SearchPlan:
         """Let the index visit no more elements than make it the better way."""
@@ -349,6 +395,10 @@ class _Planner:
             and setting.target_recall >= target - 1e-9
         ]
         return min(found, key=lambda setting: setting.ef_search, default=None)
+
+
+def _by_bits(index: VectorIndex | None) -> bool:
+    return index is not None and index.quantization is VectorType.BIT
 
 
 def _says(leaf: Leaf, plan: SearchPlan) -> bool:

@@ -36,7 +36,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.sql.selectable import CTE
 
-from pgvec.model import Distance, Strategy, Target, VectorIndex, VectorType
+from pgvec.model import CompactForm, Distance, IndexMethod, Strategy, Target, VectorIndex, VectorType
 from pgvec.orm.indexes import index_expression
 from pgvec.statements.plan import Form, attributes, target_table
 from pgvec.statements.predicates import term_condition
@@ -110,7 +110,8 @@ class _SearchBuilder:
             return _materialized(sa.select(self.embedding.label("vector")).where(*keys), "query")
         if column.type in (VectorType.VECTOR, VectorType.HALFVEC):
             value = query_parameter(QUERY, column.type, self.schema)
-            if self.plan.form is Form.EXACT or self.plan.holds_whole_vectors:
+            whole = self.plan.form is Form.EXACT or self.plan.holds_whole_vectors
+            if whole and self.plan.compact is None:
                 return value
         else:
             text = sa.cast(sa.bindparam(QUERY, type_=sa.Text()), sa.Text())
@@ -128,7 +129,9 @@ class _SearchBuilder:
     def _rows(self, *extra: sa.ColumnElement[Any]) -> sa.Select[Any]:
         """Keys of the rows that may be found, with what is given beside them."""
         statement = sa.select(*(key.label(f"key_{n}") for n, key in enumerate(self.key)), *extra)
-        statement = statement.where(self.embedding.is_not(None))
+        # The compact form is NULL where the vector is; to ask for the vector would be to read the row.
+        compact = self.plan.compact
+        statement = statement.where((self.embedding if compact is None else self._compact_column(compact)).is_not(None))
         if self.shape.by_record:
             statement = statement.where(self.vector.is_not(None))
         return statement if self.where is None else statement.where(self.where)
@@ -143,8 +146,7 @@ class _SearchBuilder:
         few = _materialized(self._compared(Strategy.EXACT).limit(_literal(self._cap + 1)), "few")
         counted = _materialized(sa.select(_count().label("rows")).select_from(few), "counted")
         number = sa.select(counted.c.rows).scalar_subquery()
-        all_few = sa.select(*few.c).where(number <= _literal(self._cap))
-        all_few = all_few.order_by(few.c.distance).limit(_literal(self.shape.wanted))
+        all_few = self._nearest_of(sa.select(*few.c).where(number <= _literal(self._cap)), few.c.distance)
         by_index, completed = self._branches(only_if=number > _literal(self._cap))
         return self._shown(sa.union_all(self._joined(all_few), by_index, completed).subquery("found"), number)
 
@@ -154,13 +156,33 @@ class _SearchBuilder:
         return self.plan.cap
 
     def _compared(self, branch: Strategy) -> sa.Select[Any]:
-        """Rows that may be found with their distances, by no vector index."""
-        exact_distance = (self.distance + sa.literal_column("0")).label("distance")
-        return self._rows(exact_distance, _number(branch))
+        """Rows that may be found with their distances, by no vector index; by the compact form where the plan names one."""
+        compared = self.distance if self.plan.compact is None else self._compact_distance(self.plan.compact)
+        return self._rows((compared + sa.literal_column("0")).label("distance"), _number(branch))
 
-    def _scanned(self, branch: Strategy) -> sa.Select[Any]:
-        """The true nearest by comparing every row."""
-        return self._compared(branch).order_by(sa.literal_column("distance")).limit(_literal(self.shape.wanted))
+    def _scanned(self, branch: Strategy, only_if: sa.ColumnElement[bool] | None = None) -> sa.Select[Any]:
+        """The nearest by comparing every row."""
+        rows = self._compared(branch)
+        return self._nearest_of(rows if only_if is None else rows.where(only_if), sa.literal_column("distance"))
+
+    def _nearest_of(self, rows: sa.Select[Any], distance: sa.ColumnElement[Any]) -> sa.Select[Any]:
+        """The nearest of compared rows; where those were compared by a compact form, the best of them are compared again."""
+        if self.plan.compact is None:
+            return rows.order_by(distance).limit(_literal(self.shape.wanted))
+        pool = rows.order_by(distance).limit(_literal(self.plan.pool)).subquery()
+        keys = (pool.c[f"key_{n}"] for n in range(len(self.key)))
+        again = (self.distance + sa.literal_column("0")).label("distance")
+        statement = (
+            sa.select(*keys, again, pool.c.branch).select_from(pool).join(self.target.entity, self._is_row(pool))
+        )
+        return statement.order_by(sa.literal_column("distance")).limit(_literal(self.shape.wanted))
+
+    def _compact_distance(self, form: CompactForm) -> sa.ColumnElement[float]:
+        by = VectorIndex(None, IndexMethod.HNSW, self.target.distance, form.type)
+        return self._distance_by(self._compact_column(form), by)
+
+    def _compact_column(self, form: CompactForm) -> sa.ColumnElement[Any]:
+        return sa.column(form.column, _selectable=target_table(self.target))
 
     def _carried(self) -> list[sa.ColumnElement[Any]]:
         return [item.label(f"shown_{n}") for n, item in enumerate(self.beside if self.carries else ())]
@@ -195,7 +217,7 @@ class _SearchBuilder:
         )
         is_short = sa.select(short.c.yes).scalar_subquery()
         by_index = sa.select(*nearest.c).where(~is_short)
-        return by_index, self._joined(self._scanned(Strategy.COMPLETED).where(is_short))
+        return by_index, self._joined(self._scanned(Strategy.COMPLETED, is_short))
 
     def _nearest(self, applied: sa.ColumnElement[bool]) -> CTE:
         """What the index finds. Where it holds a smaller form of the vectors, more candidates, ordered by the full ones."""
@@ -216,7 +238,11 @@ class _SearchBuilder:
     def _indexed_distance(self, index: VectorIndex) -> sa.ColumnElement[float]:
         """The distance between the forms that the index holds; the left side equals the index's expression."""
         left = index_expression(self.embedding, self.target.column, index, self.schema)
-        assert isinstance(self.query, CTE), "what the index holds of the vector is made once, in a CTE"
+        return self._distance_by(left, index)
+
+    def _distance_by(self, left: sa.ColumnElement[Any], index: VectorIndex) -> sa.ColumnElement[float]:
+        """The distance of a smaller form of the row's vector from the same form of the query."""
+        assert isinstance(self.query, CTE), "a smaller form of the vector is made once, in a CTE"
         compact = index_expression(self.query.c.vector, self.target.column, index, self.schema)
         right = sa.select(compact).scalar_subquery()
         by = Distance.HAMMING if index.quantization is VectorType.BIT else index.distance

@@ -90,6 +90,24 @@ SELECT (SELECT pg_catalog.sum(page_count) FROM sizes) AS page_count,
               AND (i.indkey[0] = a.attnum OR (d.objid IS NOT NULL AND (i.indkey[0] = 0 OR m.amname = 'gin')))
        ) AS indexed,
        (
+           -- Stored generated columns of the types of pgvector, in the indexes that hold them beside other columns.
+           SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+                      'column', a.attname,
+                      'type', t.typname,
+                      'expression', pg_catalog.pg_get_expr(d.adbin, d.adrelid, true),
+                      'leading', l.attname,
+                      'covered', (
+                          SELECT pg_catalog.jsonb_agg(k.attname) FROM pg_catalog.pg_attribute AS k
+                           WHERE k.attrelid = i.indrelid AND k.attnum = ANY (i.indkey::int2[]))))
+             FROM pg_catalog.pg_attribute AS a
+             JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+             JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+             JOIN pg_catalog.pg_index AS i ON i.indrelid = a.attrelid AND a.attnum = ANY (i.indkey::int2[]) AND i.indisvalid
+                                          AND i.indpred IS NULL AND i.indkey[0] <> a.attnum
+             JOIN pg_catalog.pg_attribute AS l ON l.attrelid = i.indrelid AND l.attnum = i.indkey[0]
+            WHERE a.attrelid = base.oid AND a.attgenerated = 's' AND t.typname IN ('bit', 'halfvec') AND NOT base.viewed
+       ) AS compact,
+       (
            SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
                       'constraint', pg_catalog.pg_get_partition_constraintdef(sizes.oid), 'rows', sizes.row_count))
              FROM sizes
