@@ -14,7 +14,7 @@ from pgvec.statements.search import BRANCHES
 __all__ = ["Found", "receipt"]
 
 # A record or row, its distance, the position of the branch that found it, and the number of rows that were counted.
-Found: TypeAlias = tuple[Any, float, int, int | None]
+Found: TypeAlias = tuple[Any, ...]
 
 
 def receipt(find: Find, found: Sequence[Found], statements: int) -> Receipt:
@@ -77,7 +77,7 @@ def _warnings(find: Find, found: Sequence[Found], branch: Strategy) -> list[str]
             f"the index gave up after about {find.plan.budget:,} elements, too few of which pass the filter: the same statement "
             "compared every row that passes"
         )
-    undefined = sum(1 for _, distance, _, _ in found if math.isnan(distance))
+    undefined = sum(1 for found_row in found if math.isnan(found_row[1]))
     if undefined:
         warnings.append(
             f"{undefined} of the matches have no distance, because their embedding is all zeros; they come last"

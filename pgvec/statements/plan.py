@@ -36,6 +36,8 @@ class SearchShape:
         bounded: Whether ``max_distance`` is given.
         ef_search: ``hnsw.ef_search`` for this search, or None to leave it to the planner.
         by_record: Whether the query is a stored record, named by its key, instead of a vector.
+        passed: For a page after the first: rows of the pages before it, rounded up; 0 for the first page.
+        many: Whether many query vectors are asked at once.
     """
 
     limit: int
@@ -44,11 +46,18 @@ class SearchShape:
     bounded: bool = False
     ef_search: int | None = None
     by_record: bool = False
+    passed: int = 0
+    many: bool = False
 
     @property
     def wanted(self) -> int:
         """How many rows have to be found."""
         return self.limit + self.offset
+
+    @property
+    def reach(self) -> int:
+        """How many of the nearest rows an index has to walk over."""
+        return self.wanted + self.passed
 
 
 class Form(StrEnum):

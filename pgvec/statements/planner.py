@@ -283,7 +283,7 @@ class _Planner:
 
     def _unfiltered(self, plan: SearchPlan, rows: float) -> SearchPlan:
         compare, visited = self._costs()
-        most = int((_VISITS_AT_START + _VISITS_PER_RESULT * self.shape.wanted) * visited / compare)
+        most = int((_VISITS_AT_START + _VISITS_PER_RESULT * self.shape.reach) * visited / compare)
         if self.facts.rows is None or rows > most or self.where is not None:
             self.reasons.append("nothing but the distance decides, so the index is asked")
             return plan
@@ -345,14 +345,14 @@ class _Planner:
         if plan.compact is not None:
             ahead -= plan.pool * compare
             compare = self._compare_compact(plan.compact)
-        walk = _VISITS_PER_RESULT * visited * self.shape.wanted * rows
+        walk = _VISITS_PER_RESULT * visited * self.shape.reach * rows
         meet = (ahead + math.sqrt(ahead * ahead + 4.0 * compare * walk)) / (2.0 * compare)
         return _rounded(max(_LEAST_CAP, plan.pool, min(meet, _MOST_CAP)))
 
     def _budgeted(self, plan: SearchPlan, rows: float, matching: float) -> SearchPlan:
         """Let the index visit no more elements than make it the better way."""
         compare, visited = self._costs()
-        expected = self.shape.wanted * plan.oversampling * rows / max(matching, 1.0) * _COUNTED_PER_RESULT
+        expected = self.shape.reach * plan.oversampling * rows / max(matching, 1.0) * _COUNTED_PER_RESULT
         worth = _GIVE_UP * (self._scan(rows) + matching * compare) / visited
         budget = min(max(_LEAST_BUDGET, _LUCK * expected, worth), max(_LARGEST_BUDGET, expected))
         return replace(plan, budget=_rounded(budget))
@@ -364,7 +364,7 @@ class _Planner:
             return plan
         if self.shape.ef_search is not None:
             return replace(plan, ef_search=self.shape.ef_search, ef_is_floor=False)
-        candidates = self.shape.wanted * plan.oversampling
+        candidates = self.shape.reach * plan.oversampling
         wanted = max(candidates, self._ef_for_recall(plan.index, share))
         return replace(plan, ef_search=min(wanted, LARGEST_EF_SEARCH)) if wanted > DEFAULT_EF_SEARCH else plan
 
