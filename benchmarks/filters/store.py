@@ -28,6 +28,7 @@ from pgvec.orm import Embedding, HnswIndex
 
 __all__ = ["DEFAULT_CACHE", "Built", "Store", "define_model", "open_store"]
 
+_LOCK_TIMEOUT = "10s"
 DEFAULT_CACHE = Path("~/.cache/pgvec-benchmarks")
 _TYPES: dict[str, type[sa.types.TypeEngine[Any]]] = {
     "smallint": sa.SmallInteger,
@@ -153,7 +154,12 @@ class Store:
         """Install the schema ``pgvec`` of this checkout, without what another one left or calibrated in it."""
         if not self.keeps_schema:
             with psycopg.connect(conninfo, autocommit=True) as connection:
-                connection.execute("DROP SCHEMA IF EXISTS pgvec CASCADE")
+                connection.execute("SELECT set_config('lock_timeout', %s, false)", [_LOCK_TIMEOUT])
+                try:
+                    connection.execute("DROP SCHEMA IF EXISTS pgvec CASCADE")
+                except psycopg.errors.LockNotAvailable as exc:
+                    message = "another run uses this database: wait for it, or choose another --cache"
+                    raise RuntimeError(message) from exc
         up(conninfo)
 
     def _build(self, data: FilterData, name: str) -> Built:
