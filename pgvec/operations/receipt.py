@@ -54,6 +54,8 @@ def _branch(find: Find, found: Sequence[Found]) -> Strategy:
         return Strategy.EXACT
     if found:
         return BRANCHES[found[0][2]]
+    if find.plan.form is Form.COUNTED and not (find.shape.bounded or find.shape.offset):
+        return Strategy.EXACT
     # Where the index finds too little, the statement goes on to compare every row; a distance bound or an offset may
     # still leave nothing of a full answer of the index.
     return Strategy.INDEX if find.shape.bounded or find.shape.offset else Strategy.COMPLETED

@@ -84,6 +84,8 @@ class SearchPlan:
         ef_is_floor: Whether a larger ``ef_search`` that is set already is kept.
         budget: ``hnsw.max_scan_tuples`` to set, or None to leave the server's.
         oversampling: Candidates to fetch for each row wanted, where the index holds a smaller form of the vectors.
+        hides_filter: Whether the vector index is the only one that may find rows for its branch; not where partitions have
+            to be told apart by the filter.
         compact: A smaller form of the vectors by which to choose the rows that are compared exactly, or None.
         pool: How many rows are so chosen.
         matching: Estimated rows that pass the condition, from and to; None where nothing is known.
@@ -99,6 +101,7 @@ class SearchPlan:
     ef_is_floor: bool = True
     budget: int | None = None
     oversampling: int = 1
+    hides_filter: bool = True
     compact: CompactForm | None = None
     pool: int = 0
     matching: tuple[float, float] | None = field(default=None, compare=False)

@@ -25,7 +25,7 @@ from pgvec.model import (
     VectorIndex,
     VectorType,
 )
-from pgvec.statements.conditions import Leaf, columns_of, conjuncts, read_leaf
+from pgvec.statements.conditions import Leaf, columns_of, conjuncts, is_containment, parts_of, read_leaf, unwrapped
 from pgvec.statements.plan import (
     DEFAULT_EF_SEARCH,
     LARGEST_EF_SEARCH,
@@ -156,6 +156,7 @@ class _Planner:
             index,
             predicate=(chosen.predicate or ()) if chosen is not None else (),
             oversampling=oversampling(index),
+            hides_filter=not self.facts.is_partitioned,
             matching=None if self.facts.rows is None else matching,
         )
         plan = self._formed(plan, rows, matching, is_partial=bool(plan.predicate))
@@ -267,12 +268,18 @@ class _Planner:
         return replace(self._budgeted(plan, rows, 2.0 * cap), form=Form.COUNTED, cap=cap)
 
     def _is_found_by_index(self) -> bool:
-        """Whether some part of the condition speaks of indexed columns alone."""
+        """Whether an index other than the vector's finds the rows that pass some part of the condition."""
         if self._found_by_index is None:
-            table = target_table(self.target)
-            columns = (columns_of(part, table) for part in conjuncts(self.where))
-            self._found_by_index = any(named and named <= self.facts.indexed for named in columns)
+            self._found_by_index = any(self._is_served(part) for part in conjuncts(self.where))
         return self._found_by_index
+
+    def _is_served(self, condition: Any) -> bool:
+        parts = parts_of(unwrapped(condition))
+        if parts is not None:
+            return all(self._is_served(part) for part in parts)
+        named = columns_of(condition, target_table(self.target))
+        known = self.facts.contained if is_containment(condition) else self.facts.indexed
+        return bool(named) and named <= known
 
     def _is_all_of(self, plan: SearchPlan) -> bool:
         """Whether the predicate of the index says all that the condition says."""

@@ -153,8 +153,12 @@ class SearchBuilder:
         """The distance of a row, by the operator alone, so that an index may order by it."""
         return distance_between(self.embedding, self.vector, self.target.distance, self.schema)
 
-    def _rows(self, *extra: sa.ColumnElement[Any]) -> sa.Select[Any]:
-        """Keys of the rows that may be found, with what is given beside them."""
+    def _rows(self, *extra: sa.ColumnElement[Any], by_vector_index: bool = False) -> sa.Select[Any]:
+        """Keys of the rows that may be found, with what is given beside them.
+
+        Postgres guesses at many conditions, and where it guesses that few rows pass, it finds and sorts them all instead of
+        asking the vector index. ``IS true`` takes the other indexes, and joins, out of its reach.
+        """
         statement = sa.select(*(key.label(f"key_{n}") for n, key in enumerate(self.key)), *extra)
         # The compact form is NULL where the vector is; to ask for the vector would be to read the row.
         compact = self.plan.compact
@@ -163,7 +167,11 @@ class SearchBuilder:
             statement = statement.where(self.vector.is_not(None))
         if self.shape.passed:
             statement = statement.where(self._comes_after())
-        return statement if self.where is None else statement.where(self.where)
+        if self.where is None:
+            return statement
+        return statement.where(
+            self.where.self_group().is_(sa.true()) if by_vector_index and self.plan.hides_filter else self.where
+        )
 
     def _comes_after(self) -> sa.ColumnElement[bool]:
         """Whether a row comes after the last one of the page before; the key decides among equal distances."""

@@ -102,7 +102,8 @@ class _ManyBuilder(SearchBuilder):
         return self.materialized(statement, name)
 
     def _by_index(self, many: sa.ColumnElement[bool] | None) -> sa.Select[Any]:
-        rows = self._rows(self.distance.label("distance"), self.numbered(Strategy.INDEX)).where(*self._predicate())
+        shown = (self.distance.label("distance"), self.numbered(Strategy.INDEX))
+        rows = self._rows(*shown, by_vector_index=True).where(*self._predicate())
         if many is not None:
             rows = rows.where(many)
         wanted = self.literal(self.shape.wanted)
