@@ -1,6 +1,20 @@
 """pgvec turns the Postgres that a team already runs into the vector database of its application."""
 
-from pgvec.model import Distance, Embedder, LoadProgress, LoadReport, Match, Matches, Receipt, Strategy
+from pgvec.model import (
+    Distance,
+    Embedder,
+    LoadProgress,
+    LoadReport,
+    Match,
+    Matches,
+    MeasureProgress,
+    RecallPoint,
+    RecallReport,
+    Receipt,
+    Strategy,
+    TunedClass,
+    TuneReport,
+)
 from pgvec.operations.row_sources import read_csv, read_jsonl
 from pgvec.repository import AsyncRepository, Repository
 
@@ -12,9 +26,14 @@ __all__ = [
     "LoadReport",
     "Match",
     "Matches",
+    "MeasureProgress",
+    "RecallPoint",
+    "RecallReport",
     "Receipt",
     "Repository",
     "Strategy",
+    "TuneReport",
+    "TunedClass",
     "read_csv",
     "read_jsonl",
 ]

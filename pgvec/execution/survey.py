@@ -128,6 +128,7 @@ def read_survey(target: Target, row: Any, settings: Any, costs: Any) -> TableFac
         partitions=tuple(_partitions(row.partitions or ())),
         costs=Costs() if costs is None else Costs(*costs),
         settings=tuple(TunedSetting(*setting) for setting in settings),
+        relation=(row.relation_schema, row.relation_name),
     )
 
 

@@ -17,6 +17,15 @@ from pgvec.model.filters import And, Comparison, Filter, Not, Operator, Or, Pred
 from pgvec.model.load import LoadProgress, LoadReport, ProgressCallback
 from pgvec.model.match import Match, Matches, Receipt, Strategy
 from pgvec.model.migration import AppliedScript, MigrationStatus
+from pgvec.model.recall import (
+    MeasureProgress,
+    MeasureProgressCallback,
+    RecallPoint,
+    RecallReport,
+    TunedClass,
+    TuneReport,
+    recall_interval,
+)
 from pgvec.model.server import ServerFacts
 from pgvec.model.target import IndexMethod, Target, VectorColumn, VectorIndex
 from pgvec.model.vector_type import VectorType
@@ -39,6 +48,8 @@ __all__ = [
     "LoadReport",
     "Match",
     "Matches",
+    "MeasureProgress",
+    "MeasureProgressCallback",
     "MigrationStatus",
     "Not",
     "Operator",
@@ -46,15 +57,20 @@ __all__ = [
     "Partition",
     "Predicate",
     "ProgressCallback",
+    "RecallPoint",
+    "RecallReport",
     "Receipt",
     "ServerFacts",
     "Strategy",
     "TableFacts",
     "Target",
     "Term",
+    "TuneReport",
+    "TunedClass",
     "TunedSetting",
     "VectorColumn",
     "VectorIndex",
     "VectorType",
     "parse_filter",
+    "recall_interval",
 ]
