@@ -3,6 +3,7 @@
 from pgvec.model import (
     Distance,
     Embedder,
+    Explanation,
     LoadProgress,
     LoadReport,
     Match,
@@ -22,6 +23,7 @@ __all__ = [
     "AsyncRepository",
     "Distance",
     "Embedder",
+    "Explanation",
     "LoadProgress",
     "LoadReport",
     "Match",

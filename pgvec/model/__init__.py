@@ -2,6 +2,7 @@
 
 from pgvec.model.distance import Distance
 from pgvec.model.embedder import Embedder, InputKind, InputRole
+from pgvec.model.explanation import Explanation
 from pgvec.model.facts import (
     CatalogIndex,
     ColumnStatistics,
@@ -40,6 +41,7 @@ __all__ = [
     "Costs",
     "Distance",
     "Embedder",
+    "Explanation",
     "Filter",
     "IndexMethod",
     "InputKind",

@@ -13,6 +13,7 @@ from pgvec.execution.session import Bind, SessionDriver
 from pgvec.model import (
     Distance,
     Embedder,
+    Explanation,
     LoadReport,
     Match,
     Matches,
@@ -26,8 +27,10 @@ from pgvec.operations import recall as measuring
 from pgvec.operations import search as searching
 from pgvec.operations import tune as tuning
 from pgvec.operations import write
+from pgvec.operations.explain import explain
 from pgvec.operations.load import load
 from pgvec.operations.rows import checked_rows
+from pgvec.operations.search import Question
 from pgvec.orm.reading import read_target
 from pgvec.repository import arguments, measurements
 from pgvec.statements.filters import build_filter
@@ -154,10 +157,7 @@ class Repository(Generic[M]):
             SchemaError: The extension ``vector`` is missing or too old.
             QueryError: Postgres refused the statement.
         """
-        if isinstance(query, str) and not arguments.is_vector_text(self._target, query):
-            query = arguments.embed_query(self._target, self._embedder, query)
-        question = arguments.question(
-            self._target,
+        question = self._question(
             query,
             arguments.SearchOptions(
                 where=where,
@@ -173,6 +173,65 @@ class Repository(Generic[M]):
             ),
         )
         return self._driver.run(searching.search(self._target, question), self._target)
+
+    def explain(
+        self,
+        query: object,
+        *,
+        where: object = None,
+        limit: int = 10,
+        offset: int = 0,
+        after: Match[Any] | None = None,
+        exact: bool = False,
+        max_distance: float | None = None,
+        ef_search: int | None = None,
+        recall: float | None = None,
+        columns: Sequence[Any] | None = None,
+        include_embedding: bool = False,
+        analyze: bool = False,
+    ) -> Explanation:
+        """Tell what :meth:`search` would do with the same arguments, and why.
+
+        Args:
+            query: As for :meth:`search`, like all that follow but the last.
+            where: A condition.
+            limit: Most matches to return.
+            offset: Matches to pass over first.
+            after: The last match of the page before.
+            exact: Compare every row that passes the condition.
+            max_distance: Leave out what is farther away.
+            ef_search: ``hnsw.ef_search`` for this search alone.
+            recall: Share of the true nearest that an approximate answer shall contain.
+            columns: Columns or expressions to return as rows.
+            include_embedding: Fetch the embeddings of the records too.
+            analyze: Run the statement, so that the plan tells what happened, with times.
+
+        Returns:
+            The strategy, its reasons and figures, the statement and Postgres' plan of it; ``str()`` is for people and
+            ``to_dict()`` for programs. Criteria that listeners of the session add to a search are not in it.
+        """
+        question = self._question(
+            query,
+            arguments.SearchOptions(
+                where=where,
+                limit=limit,
+                offset=offset,
+                after=after,
+                exact=exact,
+                max_distance=max_distance,
+                ef_search=ef_search,
+                recall=recall,
+                columns=columns,
+                include_embedding=include_embedding,
+            ),
+        )
+        return self._driver.run(explain(self._target, question, analyze=bool(analyze)), self._target)
+
+    def _question(self, query: object, options: arguments.SearchOptions) -> Question:
+        """Check the arguments of a search, and embed a query that is a text."""
+        if isinstance(query, str) and not arguments.is_vector_text(self._target, query):
+            query = arguments.embed_query(self._target, self._embedder, query)
+        return arguments.question(self._target, query, options)
 
     def search_many(
         self,

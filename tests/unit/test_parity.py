@@ -53,6 +53,7 @@ def test_public_names() -> None:
         "AsyncRepository",
         "Distance",
         "Embedder",
+        "Explanation",
         "LoadProgress",
         "LoadReport",
         "Match",
