@@ -21,7 +21,6 @@ from alembic.util import PriorityDispatchResult
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from pgvec.integrations.alembic.columns import change_columns, dropped_columns, storages_of_dropped
-from pgvec.integrations.alembic.definition import is_vector_index
 from pgvec.integrations.alembic.indexes import change_indexes
 from pgvec.integrations.alembic.operations import (
     AlterEmbeddingOp,
@@ -36,6 +35,7 @@ from pgvec.integrations.alembic.types import StoredVector
 from pgvec.model import VectorType
 from pgvec.orm.column_types import describe_type, find_embedding
 from pgvec.orm.embedding import quote_identifier
+from pgvec.orm.index_definition import is_vector_index
 from pgvec.sql import SCHEMA, scripts
 
 __all__ = ["compare_table", "finish", "leave_out_schema", "prepare"]

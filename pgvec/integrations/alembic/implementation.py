@@ -5,19 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import sqlalchemy as sa
 from alembic.operations import Operations
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.schema import ExecutableDDLElement
-from sqlalchemy.sql.compiler import DDLCompiler
 
 from pgvec.errors import ConfigurationError, InvalidOptionError
-from pgvec.integrations.alembic import catalog
+from pgvec.execution import index_catalog as catalog
+from pgvec.execution.index_build import Reindex
 from pgvec.integrations.alembic.column_change import ColumnChange
-from pgvec.integrations.alembic.definition import IndexDefinition
 from pgvec.integrations.alembic.operations import (
     AlterEmbeddingOp,
     CreateVectorIndexOp,
@@ -26,6 +22,7 @@ from pgvec.integrations.alembic.operations import (
     RebuildVectorIndexOp,
     UpgradePgvecOp,
 )
+from pgvec.orm.index_definition import IndexDefinition
 from pgvec.orm.storage import SetStorage
 
 __all__: list[str] = []
@@ -35,23 +32,6 @@ log = logging.getLogger(__name__)
 # pgvector reports a wrong number of dimensions as a data exception, Postgres a wrong length of bits.
 _DOES_NOT_FIT = ("22000", "22026")
 _NOT_NULL = "23502"
-
-
-class _Reindex(ExecutableDDLElement):
-    """``REINDEX INDEX``."""
-
-    def __init__(self, index: sa.Index, *, concurrently: bool) -> None:
-        self.index = index
-        self.concurrently = concurrently
-
-
-@compiles(_Reindex, "postgresql")
-def _compile_reindex(element: _Reindex, compiler: DDLCompiler, **_kw: Any) -> str:
-    name = compiler.preparer.format_index(element.index)
-    assert element.index.table is not None, "an index that exists belongs to a table"
-    schema = element.index.table.schema
-    qualified = name if schema is None else f"{compiler.preparer.quote_schema(schema)}.{name}"
-    return f"REINDEX INDEX {'CONCURRENTLY ' if element.concurrently else ''}{qualified}"
 
 
 @Operations.implementation_for(CreateVectorIndexOp)
@@ -76,7 +56,7 @@ def _rebuild_vector_index(operations: Operations, operation: RebuildVectorIndexO
     with _transaction(operations, concurrently=operation.concurrently):
         if operation.concurrently and not operations.migration_context.as_sql:
             _drop_rebuilding_leftovers(operations, index)
-        operations.execute(_Reindex(index, concurrently=operation.concurrently))
+        operations.execute(Reindex(index, concurrently=operation.concurrently))
 
 
 @Operations.implementation_for(AlterEmbeddingOp)

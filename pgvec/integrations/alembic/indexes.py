@@ -11,12 +11,12 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations.ops import CreateIndexOp, DropIndexOp, MigrateOperation
 
 from pgvec.errors import AccessDeniedError
-from pgvec.integrations.alembic.catalog import as_postgres_writes_it
-from pgvec.integrations.alembic.definition import IndexDefinition, is_vector_index
+from pgvec.execution.index_catalog import as_postgres_writes_it
 from pgvec.integrations.alembic.operations import CreateVectorIndexOp, DropVectorIndexOp, RebuildVectorIndexOp
 from pgvec.integrations.alembic.snapshot import ComparedTable, snapshot_of
 from pgvec.model import IndexMethod
 from pgvec.model.catalog import CatalogIndex
+from pgvec.orm.index_definition import IndexDefinition, is_vector_index
 
 __all__ = ["change_indexes"]
 

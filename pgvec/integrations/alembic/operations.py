@@ -10,7 +10,7 @@ from alembic.operations.ops import ModifyTableOps
 
 from pgvec.errors import InvalidOptionError
 from pgvec.integrations.alembic.column_change import ColumnChange, VectorValues
-from pgvec.integrations.alembic.definition import IndexDefinition
+from pgvec.orm.index_definition import IndexDefinition
 from pgvec.orm.rules import choose
 
 __all__ = [

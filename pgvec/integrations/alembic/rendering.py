@@ -9,7 +9,6 @@ from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
 
 from pgvec.integrations.alembic.column_change import VectorValues
-from pgvec.integrations.alembic.definition import IndexDefinition
 from pgvec.integrations.alembic.operations import (
     AlterEmbeddingOp,
     CreateVectorIndexOp,
@@ -22,6 +21,7 @@ from pgvec.integrations.alembic.types import StoredVector
 from pgvec.model import VectorType
 from pgvec.orm.column_types import describe_type
 from pgvec.orm.embedding import Embedding
+from pgvec.orm.index_definition import IndexDefinition
 from pgvec.orm.rules import DEFAULT_DISTANCE
 
 __all__ = ["render_types"]

@@ -1,7 +1,8 @@
-"""What the database that Alembic is connected to has, through whichever driver it is connected."""
+"""Vector indexes of a table, and how Postgres would write one, through whichever driver a connection has."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,12 +14,12 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateIndex, ExecutableDDLElement
 from sqlalchemy.sql.compiler import DDLCompiler
 
-from pgvec.errors import AccessDeniedError
-from pgvec.integrations.alembic.definition import IndexDefinition
+from pgvec.errors import AccessDeniedError, IndexNotFoundError
 from pgvec.model.catalog import CatalogIndex
+from pgvec.orm.index_definition import IndexDefinition
 from pgvec.statements import catalog
 
-__all__ = ["as_postgres_writes_it", "indexes_of", "rebuilding_leftovers", "sqlstate"]
+__all__ = ["as_postgres_writes_it", "find_index", "indexes_of", "rebuilding_leftovers", "sqlstate"]
 
 _TEMPORARY = "pg_temp"
 # A transaction that is read-only, a role that may not make temporary tables.
@@ -44,6 +45,31 @@ def indexes_of(connection: sa.Connection, table: str, schema: str | None) -> lis
     """Return the vector indexes of a table, valid or not."""
     relation = connection.dialect.identifier_preparer.format_table(sa.table(table, schema=schema))
     return catalog.read_indexes(connection.execute(catalog.INDEXES_OF_TABLE, {"relation": relation}))
+
+
+def find_index(connection: sa.Connection, name: str, schema: str | None) -> CatalogIndex:
+    """Return a vector index by its name, in a schema or where the ``search_path`` shows its table.
+
+    Raises:
+        IndexNotFoundError: There is none.
+    """
+    known = catalog.read_indexes(connection.execute(catalog.VECTOR_INDEXES))
+    named = [index for index in known if index.name == name]
+    found = [index for index in named if (index.visible if schema is None else index.schema == schema)]
+    if not found:
+        others = ", ".join(sorted({index.schema for index in named}))
+        close = difflib.get_close_matches(name, [index.name for index in known], n=1)
+        hint = (
+            f"the schema {others} has one"
+            if others
+            else f"did you mean {close[0]}?"
+            if close
+            else "pgvec index list shows them"
+        )
+        raise IndexNotFoundError(
+            f"there is no vector index {name!r}{'' if schema is None else f' in {schema!r}'}: {hint}"
+        )
+    return found[0]
 
 
 def rebuilding_leftovers(connection: sa.Connection, name: str, table: str, schema: str | None) -> list[str]:

@@ -1,4 +1,4 @@
-"""A vector index spelled out, as a migration keeps it: later versions of model and library do not change what it makes."""
+"""A vector index spelled out: what a migration keeps, so that later versions of model and library do not change what it makes."""
 
 from __future__ import annotations
 
