@@ -23,7 +23,7 @@ REQUIREMENTS = pyproject.toml constraints.txt
 .PHONY: help demo test lint bench bench-filters bench-peers docs test-min migration wheel-test clean
 
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r target text; do printf '  make %-13s %s\n' "$$target" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r target text; do printf '  make %-18s %s\n' "$$target" "$$text"; done
 
 demo: $(VENV)/.installed-all ## Search the docstrings of your Python (starts a local server)
 	@$(VENV)/bin/pgvec demo $(ARGS)
@@ -51,6 +51,11 @@ docs: $(VENV)/.installed-dev ## Run the examples of README and docs
 
 test-min: $(VENV_MIN)/.installed ## Run the tests on the oldest supported versions, without torch
 	@TEST_LEVEL="$(TEST_LEVEL)" $(VENV_MIN)/bin/pytest -n $(WORKERS) $(ARGS)
+
+test-index-faults: $(VENV)/.installed-dev ## Kill index builds at every point in every way, five times (some minutes)
+	@rm -f .index-faults
+	@TEST_LEVEL=full PGVEC_INDEX_FAULT_ROUNDS=5 PGVEC_INDEX_FAULT_REPORT=.index-faults $(VENV)/bin/pytest tests/integration/test_index_faults.py $(ARGS); \
+		status=$$?; sort .index-faults; exit $$status
 
 migration: $(VENV)/.installed-dev ## Make the files of a new migration (NAME=pre_something)
 	@$(VENV)/bin/python -m pgvec.sql.new "$(NAME)"

@@ -25,11 +25,13 @@ _LOCK = sa.select(sa.func.pg_catalog.pg_advisory_xact_lock(int.from_bytes(b"pgve
 _NAMESPACE = sa.func.pg_catalog.to_regnamespace(SCHEMA)
 
 
-def upgrade_pgvec(name: str) -> None:
+def upgrade_pgvec(name: str, *, context: MigrationContext | None = None, extension_schema: str | None = None) -> None:
     """Run a script within the Alembic migration that is running; a script that was run before is left alone.
 
     Args:
         name: The script, ``0002_extension``.
+        context: The migration, where it is not the one that ``alembic.op`` knows.
+        extension_schema: Where to install the extension ``vector`` if it is missing; None leaves what was chosen before.
 
     Raises:
         ExtensionMissingError: The extension is not installed, and this role or server cannot install it.
@@ -37,29 +39,38 @@ def upgrade_pgvec(name: str) -> None:
         SchemaError: The script was run before with another content.
     """
     script = find_script(name)
-    context = op.get_context()
+    context = context or op.get_context()
     record = sa.insert(migration_record).values(name=script.name, checksum=script.checksum)
     if context.as_sql:
+        if extension_schema is not None:
+            _write(context, _choose_schema(extension_schema))
         context.impl.static_output(script.up)
         _write(context, record)
         return
-    connection = op.get_bind()
+    connection = _bound(context)
     with _translated():
+        if extension_schema is not None:
+            connection.execute(_choose_schema(extension_schema))
         if _recorded_checksum(connection, script) is None:
             _run_raw(connection, script.up)
             connection.execute(record)
 
 
-def downgrade_pgvec(name: str) -> None:
-    """Take a script back within the Alembic migration that is running; a script that was not run is left alone."""
+def downgrade_pgvec(name: str, *, context: MigrationContext | None = None) -> None:
+    """Take a script back within the Alembic migration that is running; a script that was not run is left alone.
+
+    Args:
+        name: The script, ``0002_extension``.
+        context: The migration, where it is not the one that ``alembic.op`` knows.
+    """
     script = find_script(name)
-    context = op.get_context()
+    context = context or op.get_context()
     record = sa.delete(migration_record).where(migration_record.c.name == script.name)
     if context.as_sql:
         _write(context, record)
         context.impl.static_output(script.down)
         return
-    connection = op.get_bind()
+    connection = _bound(context)
     with _translated():
         if _recorded_checksum(connection, script) is not None:
             connection.execute(record)
@@ -85,20 +96,19 @@ def enter_schema(context: MigrationContext, *, extension_schema: str | None = No
     Raises:
         AccessDeniedError: The schema does not exist, and the role may not make it.
     """
-    setting = sa.select(sa.func.pg_catalog.set_config("pgvec.extension_schema", extension_schema, True))
     if context.as_sql:
         _write(context, _LOCK)
         if from_base:
             _write(context, CreateSchema(SCHEMA, if_not_exists=True))
         if extension_schema is not None:
-            _write(context, setting)
+            _write(context, _choose_schema(extension_schema))
         return
     connection = _bound(context)
     with _translated():
         lock_schema(connection)
         _create_schema(connection)
         if extension_schema is not None:
-            connection.execute(setting)
+            connection.execute(_choose_schema(extension_schema))
 
 
 def leave_schema(context: MigrationContext, *, to_base: bool = False) -> None:
@@ -129,6 +139,10 @@ def applied_scripts(connection: sa.Connection) -> tuple[AppliedScript, ...]:
         return ()
     rows = connection.execute(sa.select(migration_record).order_by(migration_record.c.name.collate("C")))
     return tuple(AppliedScript(*row) for row in rows)
+
+
+def _choose_schema(extension_schema: str) -> sa.Select[tuple[str]]:
+    return sa.select(sa.func.pg_catalog.set_config("pgvec.extension_schema", extension_schema, True))
 
 
 def _recorded_checksum(connection: sa.Connection, script: Script) -> str | None:
