@@ -18,7 +18,7 @@ from pgvec.model.load import LoadProgress, LoadReport, ProgressCallback
 from pgvec.model.match import Match, Matches, Receipt, Strategy
 from pgvec.model.migration import AppliedScript, MigrationStatus
 from pgvec.model.server import ServerFacts
-from pgvec.model.target import IndexMethod, Target, VectorColumn, VectorIndex
+from pgvec.model.target import IndexMethod, StoredRecord, Target, VectorColumn, VectorIndex
 from pgvec.model.vector_type import VectorType
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "ProgressCallback",
     "Receipt",
     "ServerFacts",
+    "StoredRecord",
     "Strategy",
     "TableFacts",
     "Target",

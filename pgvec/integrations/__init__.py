@@ -1,0 +1,1 @@
+"""Doors for frameworks: each sub-package serves one, and none knows of another."""
