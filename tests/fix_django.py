@@ -16,7 +16,7 @@ try:
 except ImportError:
     django = None
 
-APPS = ["admin", "auth", "contenttypes", "sessions", "messages"]
+APPS = ["admin", "auth", "contenttypes", "sessions", "messages", "postgres"]
 SETTINGS: dict[str, Any] = {
     "INSTALLED_APPS": [*(f"django.contrib.{name}" for name in APPS), "pgvec.integrations.django", "support.library"],
     "DATABASES": {

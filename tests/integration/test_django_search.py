@@ -217,6 +217,12 @@ def test_conditions_come_before_the_search(articles, method: str):
         getattr(articles.search(QUERY), method)(category="news")
 
 
+def with_every_relation(queryset: Any) -> Any:
+    queryset = queryset.all()
+    queryset.query.select_related = True  # what select_related() without names does, which Django 6.1 deprecates
+    return queryset
+
+
 @pytest.mark.parametrize(
     ("what", "begin"),
     [
@@ -226,7 +232,7 @@ def test_conditions_come_before_the_search(articles, method: str):
         ("values", lambda q: q.values("title")),
         ("distinct", lambda q: q.distinct("author")),
         ("select_for_update", lambda q: q.select_for_update()),
-        ("select_related", lambda q: q.select_related()),
+        ("select_related", with_every_relation),
         ("alias", lambda q: q.annotate_distance(QUERY)),
     ],
 )

@@ -17,7 +17,7 @@ from pgvec.integrations.django.fields import describe_field
 from pgvec.model import Distance, IndexMethod, Target, VectorColumn, VectorIndex, VectorType
 from pgvec.orm.rules import QUANTIZATIONS, SERVED_BY_BITS, check_distance, choose
 
-__all__ = ["declared_index", "indexes_on", "read_model", "shown_column", "table_of", "vector_columns"]
+__all__ = ["declared_index", "indexes_on", "read_model", "shown_column", "table_of", "vector_columns", "vector_fields"]
 
 _DISTANCES = {distance.operator_class_suffix: distance for distance in Distance}
 _OPERATOR_CLASS = re.compile(rf"({'|'.join(VectorType)})_({'|'.join(_DISTANCES)})")
@@ -53,6 +53,11 @@ def vector_columns(model: Any) -> dict[str, VectorColumn]:
     """Return the vector columns of a model by the names of their fields."""
     found = {field.attname: describe_field(field) for field in model._meta.concrete_fields}
     return {name: column for name, column in found.items() if column is not None}
+
+
+def vector_fields(model: Any) -> list[Any]:
+    """Return the fields of a model that hold vectors."""
+    return [field for field in model._meta.concrete_fields if describe_field(field) is not None]
 
 
 def table_of(model: Any) -> sa.Table:
