@@ -55,6 +55,7 @@ def test_the_search_box_searches_by_meaning(client: Client):
     shown = [float(text) for text in re.findall(r'class="field-_distance[^>]*>([\d.]+)', page.content.decode())]
     assert len(shown) == 5
     assert shown == sorted(shown)
+    assert "sortpriority" not in page.content.decode()
 
 
 def test_a_search_stays_within_the_filters(client: Client):
@@ -73,6 +74,7 @@ def test_without_a_search_the_list_is_djangos(client: Client):
     """An empty box lists everything, with embeddings in short and no distances."""
     page = client.get(LIST)
     content = page.content.decode()
+    assert "sortpriority" in content or "ascending" in content
     assert titles(page) == sorted(TEXTS, reverse=True) or set(titles(page)) == set(TEXTS)
     assert "(8 dimensions)" in content
     assert "field-_distance" not in content

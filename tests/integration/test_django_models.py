@@ -216,7 +216,7 @@ def test_forms_show_and_read_vectors(made):
     museum = made.Museum.objects.create(name="m", embedding=[1, 2.5, 3])
     museum.refresh_from_db()
     shown = form_class(instance=museum)
-    assert "[1,2.5,3]" in str(shown)
+    assert "[1,2.5,3]" in str(shown["embedding"])
     same = form_class({"name": "m", "embedding": "[1, 2.5, 3.0]"}, instance=museum)
     assert same.is_valid()
     assert same.changed_data == []

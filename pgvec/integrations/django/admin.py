@@ -15,7 +15,28 @@ from pgvec.integrations.django.reading import vector_columns
 __all__ = ["EmbeddingAdmin"]
 
 _ANNOTATION = "pgvec_distance"
+_NEAREST_FIRST = [_ANNOTATION, "pk"]
 _SHOWN_ELEMENTS = 4
+
+
+class _OrderedByDistance:
+    """What a ``ChangeList`` needs to follow the order of a search: Django 4.2 orders after it has searched."""
+
+    def get_ordering(self, request: Any, queryset: Any) -> Any:
+        """Return nearest first, unless a column was clicked."""
+        if _by_distance(request, queryset):
+            return _NEAREST_FIRST
+        return super().get_ordering(request, queryset)  # type: ignore[misc]
+
+    def get_ordering_field_columns(self) -> Any:
+        """Mark no column as the one that decides the order, where the distance does."""
+        if _ANNOTATION in self.queryset.query.order_by:  # type: ignore[attr-defined]
+            return {}
+        return super().get_ordering_field_columns()  # type: ignore[misc]
+
+
+def _by_distance(request: Any, queryset: Any) -> bool:
+    return _ANNOTATION in queryset.query.annotations and "o" not in request.GET
 
 
 class EmbeddingAdmin(admin.ModelAdmin):
@@ -52,9 +73,14 @@ class EmbeddingAdmin(admin.ModelAdmin):
         found = queryset.filter(pk__in=distances)
         if distances:
             found = found.annotate(**{_ANNOTATION: nearest})
-            if "o" not in request.GET:  # a column that was clicked decides the order
-                found = found.order_by(_ANNOTATION, "pk")
+            if _by_distance(request, found):
+                found = found.order_by(*_NEAREST_FIRST)
         return found, False
+
+    def get_changelist(self, request: Any, **kwargs: Any) -> Any:
+        """Return the list that keeps the order of a search."""
+        given = super().get_changelist(request, **kwargs)
+        return type(given.__name__, (_OrderedByDistance, given), {})
 
     def get_list_display(self, request: Any) -> Sequence[Any]:
         """Add the distance to the list where a search was made, and show embeddings in short."""
