@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import time
 from collections import namedtuple
 from collections.abc import Generator, Mapping
 from contextlib import nullcontext
 from typing import Any, TypeVar
 
 import numpy as np
+import sqlalchemy as sa
 from django.db import connections, transaction
 from django.db.utils import Error
-from psycopg import Connection
+from psycopg import Connection, Cursor
 from psycopg import Error as DriverError
+from psycopg.rows import tuple_row
+from psycopg.types.json import JsonbLoader
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from pgvec.errors import ConfigurationError, PgvecError
 from pgvec.execution.facts import PROBE, check_facts
-from pgvec.execution.prepared import Found, prepare_find
+from pgvec.execution.prepared import Found, PreparedFind, prepare_find
 from pgvec.execution.sqlstate import translate
-from pgvec.model import ServerFacts
+from pgvec.execution.survey import SECONDS_KNOWN, ask_survey
+from pgvec.model import ServerFacts, TableFacts
 from pgvec.orm.values import to_text
-from pgvec.statements.requests import Execute, Find, Forget, Request, Result
+from pgvec.statements.requests import Execute, Explain, Find, Forget, Request, Result, Survey
 
 __all__ = ["DjangoDriver", "facts_of", "translate_django"]
 
@@ -28,6 +33,7 @@ T = TypeVar("T")
 
 DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 _facts: dict[tuple[Any, ...], ServerFacts] = {}
+_surveys: dict[tuple[Any, ...], tuple[float, TableFacts]] = {}
 
 
 class DjangoDriver:
@@ -72,18 +78,54 @@ class DjangoDriver:
                 return self._find(request)
             case Execute():
                 return self._execute(request)
+            case Survey():
+                return self._survey(request)
+            case Explain():
+                return self._explain(request)
             case Forget():
                 return None  # Django's records are nobody's but the caller's
 
     def _find(self, find: Find) -> list[Found]:
+        prepared, sql, arguments = self._prepared(find)
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql, arguments)
+            return prepared.found(prepared.processed(cursor.fetchall(), cursor.cursor), None)
+
+    def _prepared(self, find: Find) -> tuple[PreparedFind, str, dict[str, Any]]:
         prepared = prepare_find(find, facts_of(self.connection).extension_schema, DIALECT)
         if prepared.sql is not None:
             sql, arguments = prepared.sql, prepared.arguments(find)
         else:
             sql, arguments = _compiled(prepared.current(find), find.parameters)
+        return prepared, sql, {name: _as_text(value) for name, value in arguments.items()}
+
+    def _survey(self, request: Survey) -> tuple[TableFacts | None, int]:
+        key = (*_database(self.connection), request.target)
+        until, known = _surveys.get(key, (0.0, None))
+        if until > time.monotonic() and not request.fresh:
+            return known, 0
+        self.connection.ensure_connection()
+        facts, statements = ask_survey(self._ask, request.target, request.target.entity.schema)
+        # That a table does not exist is not remembered: it may be made at the next moment.
+        if facts is not None:
+            _surveys[key] = (time.monotonic() + SECONDS_KNOWN, facts)
+        return facts, statements
+
+    def _ask(self, statement: sa.TextClause, parameters: Mapping[str, Any]) -> list[Any]:
+        """Run a statement about the database, unseen by Django: who counts queries counts those of his code."""
+        sql, arguments = _compiled(statement, parameters)
+        with self.connection.wrap_database_errors, Cursor(self.connection.connection, row_factory=tuple_row) as cursor:
+            # Django reads jsonb as text.
+            cursor.adapters.register_loader("jsonb", JsonbLoader)
+            return _rows(cursor.execute(sql, arguments), scalars=False)
+
+    def _explain(self, request: Explain) -> tuple[str, Any]:
+        _, sql, arguments = self._prepared(request.find)
+        options = "ANALYZE, FORMAT JSON" if request.analyze else "FORMAT JSON"
         with self.connection.cursor() as cursor:
-            cursor.execute(sql, {name: _as_text(value) for name, value in arguments.items()})
-            return prepared.found(prepared.processed(cursor.fetchall(), cursor.cursor), None)
+            cursor.execute(f"EXPLAIN ({options}) {sql}", arguments)
+            ((plan,),) = cursor.fetchall()
+        return sql, plan[0]
 
     def _execute(self, request: Execute) -> Result:
         many = request.parameters if not isinstance(request.parameters, Mapping | None) else [request.parameters or {}]
@@ -107,8 +149,7 @@ def facts_of(connection: Any) -> ServerFacts:
         ExtensionMissingError: The extension ``vector`` is not installed in this database.
         ExtensionTooOldError: It is older than pgvec supports.
     """
-    settings = connection.settings_dict
-    key = (connection.alias, *(str(settings.get(name)) for name in ("HOST", "PORT", "NAME", "OPTIONS")))
+    key = _database(connection)
     if key not in _facts:
         connection.ensure_connection()
         if not isinstance(connection.connection, Connection):
@@ -120,6 +161,12 @@ def facts_of(connection: Any) -> ServerFacts:
         with connection.wrap_database_errors, connection.connection.cursor() as cursor:
             _facts[key] = check_facts(cursor.execute(str(PROBE)).fetchone())
     return _facts[key]
+
+
+def _database(connection: Any) -> tuple[str, ...]:
+    """Return what tells one database of the settings from another, also while tests change their names."""
+    settings = connection.settings_dict
+    return (connection.alias, *(str(settings.get(name)) for name in ("HOST", "PORT", "NAME", "OPTIONS")))
 
 
 def translate_django(exc: BaseException) -> BaseException:

@@ -30,6 +30,7 @@ class EmbeddingQuerySet(models.QuerySet):
         exact: bool = False,
         max_distance: float | None = None,
         ef_search: int | None = None,
+        recall: float | None = None,
         include_embedding: bool = False,
         embedder: Embedder | None = None,
     ) -> EmbeddingSearch[Any]:
@@ -43,6 +44,8 @@ class EmbeddingQuerySet(models.QuerySet):
             exact: Compare every row that passes the conditions instead of asking the index.
             max_distance: Leave out what is farther away, in the unit that the distance operator returns.
             ef_search: ``hnsw.ef_search`` for this search alone, from 1 to 1,000.
+            recall: Share of the true nearest that an approximate answer shall contain, above 0 to 1: takes the smallest
+                ``ef_search`` that ``tune`` found to reach it on this index. By default 0.95 where that was tuned.
             include_embedding: Fetch the embeddings of the records too; else they are deferred.
             embedder: Turns a text into a vector; by default the one that the setting ``PGVEC["EMBEDDER"]`` names.
 
@@ -57,7 +60,11 @@ class EmbeddingQuerySet(models.QuerySet):
         self._refuse_what_a_search_cannot_keep()
         target = read_model(self.model, column=column, distance=distance)
         options = SearchOptions(
-            exact=exact, max_distance=max_distance, ef_search=ef_search, include_embedding=include_embedding
+            exact=exact,
+            max_distance=max_distance,
+            ef_search=ef_search,
+            recall=recall,
+            include_embedding=include_embedding,
         )
         if isinstance(query, models.Model):
             query = _stored(query, target)

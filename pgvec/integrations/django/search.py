@@ -33,6 +33,7 @@ class SearchOptions:
     exact: bool = False
     max_distance: float | None = None
     ef_search: int | None = None
+    recall: float | None = None
     include_embedding: bool = False
 
 
@@ -165,9 +166,7 @@ class EmbeddingSearch(Generic[M]):
         driver = DjangoDriver(self.db)
         condition = condition_of(self._queryset, self._target, self.db)
         if limit == 0 or condition is False:
-            return Matches(
-                (), Receipt(Strategy.EXACT, complete=True, exact=True, requested=limit, returned=0, statements=0)
-            )
+            return Matches((), _nothing(limit))
         fields = self._fields()
         question = arguments.question(
             self._target,
@@ -178,6 +177,7 @@ class EmbeddingSearch(Generic[M]):
             exact=self._options.exact,
             max_distance=self._options.max_distance,
             ef_search=self._options.ef_search,
+            recall=self._options.recall,
             columns=_shown(self._queryset.model, self._target, fields),
             include_embedding=False,
         )
@@ -223,6 +223,20 @@ class EmbeddingSearch(Generic[M]):
         lookups = [*(_paths(named) if named else ()), *self._queryset._prefetch_related_lookups]
         if records and lookups:
             prefetch_related_objects(records, *lookups)
+
+
+def _nothing(limit: int) -> Receipt:
+    """Return the receipt of an answer that nobody had to be asked for."""
+    return Receipt(
+        Strategy.EXACT,
+        complete=True,
+        exact=True,
+        matching=0,
+        matching_is_exact=limit > 0,
+        requested=limit,
+        returned=0,
+        statements=0,
+    )
 
 
 def _shown(model: Any, target: Target, fields: tuple[Any, ...]) -> tuple[Any, ...]:
