@@ -71,7 +71,7 @@ def test_a_text_without_an_embedder_says_so(made, settings_of_pgvec, setting: An
     """A text query names what is wrong with the setting, when it is asked."""
     settings_of_pgvec(setting)
     with pytest.raises(ConfigurationError, match=message):
-        made.Article.objects.search("rain")
+        made.Article.objects.search("rain").get_matches()
 
 
 @pytest.fixture

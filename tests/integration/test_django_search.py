@@ -317,6 +317,67 @@ def test_related_records_are_fetched_together(articles):
     assert len(captured) == 3
 
 
+def test_related_managers_search_too(articles):
+    """The articles of an author are searched through the author."""
+    from support.library.models import Author
+
+    author = Author.objects.get(name="B")
+    assert numbers(author.articles.filter(category="sport").search(QUERY)[:3]) == [1, 7, 13]
+
+
+def test_simple_comparisons_are_left_to_the_planner(articles):
+    """What Django compares a column with is told to the planner, which weighs it by the statistics of the table."""
+    from pgvec.integrations.django.conditions import condition_of
+    from pgvec.integrations.django.reading import read_model
+    from pgvec.statements.conditions import conjuncts, read_leaf
+
+    queryset = articles.filter(category="news", price__gte=1, author=None).exclude(title="x").filter(pk__in=[1, 2])
+    condition = condition_of(queryset, read_model(articles.model), "default").condition
+    leaves = [leaf and (leaf.column, leaf.operator, leaf.values) for leaf in map(read_leaf, conjuncts(condition))]
+    assert leaves == [
+        ("author_id", "is null", ()),
+        ("category", "=", ("news",)),
+        ("price", ">=", (Decimal(1),)),
+        None,
+        None,
+    ]
+
+
+def test_the_plan_of_a_search_can_be_asked_for(articles):
+    """The driver explains the statement that it would send, on Django's connection."""
+    from pgvec.integrations.django.driver import DjangoDriver
+    from pgvec.integrations.django.reading import read_model
+    from pgvec.operations.search import planned
+    from pgvec.repository import arguments
+    from pgvec.statements.requests import Explain
+
+    target = read_model(articles.model)
+    options = dict.fromkeys(("where", "max_distance", "ef_search", "recall"))
+    question = arguments.question(
+        target, QUERY, **options, limit=3, offset=0, exact=True, columns=("id",), include_embedding=False
+    )
+
+    def recipe(*, analyze: bool) -> Any:
+        find, _ = yield from planned(target, question)
+        return (yield Explain(find, analyze))
+
+    sql, plan = DjangoDriver("default").run(recipe(analyze=False))
+    assert "library_article" in sql
+    assert "Actual Rows" not in plan["Plan"]
+    assert "Actual Rows" in DjangoDriver("default").run(recipe(analyze=True))[1]["Plan"]
+
+
+def test_what_is_known_of_a_table_is_asked_once(committed):
+    """The first search of a table tells in its receipt that it asked about the table, and the next ones need not."""
+    from pgvec.integrations.django import driver
+
+    driver._surveys.clear()
+    with statements() as captured:
+        first, second = committed.search(QUERY), committed.filter(category="news").search(QUERY)
+        assert first.receipt.statements > second.receipt.statements == 1
+    assert len(captured) == 2
+
+
 async def test_asynchronously(committed):
     """The asynchronous variants carry Django's names and give the same."""
     found = committed.filter(category="news").search(QUERY)[:3]

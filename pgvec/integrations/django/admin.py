@@ -10,6 +10,7 @@ from django.db.models import Case, FloatField, Value, When
 
 from pgvec.errors import ConfigurationError, EmbeddingError, PgvecError
 from pgvec.integrations.django import conf
+from pgvec.integrations.django.managers import EmbeddingQuerySet
 from pgvec.integrations.django.reading import vector_columns
 
 __all__ = ["EmbeddingAdmin"]
@@ -40,7 +41,7 @@ def _by_distance(request: Any, queryset: Any) -> bool:
 
 
 class EmbeddingAdmin(admin.ModelAdmin):
-    """A ``ModelAdmin`` for a model whose manager is an ``EmbeddingManager``.
+    """A ``ModelAdmin`` for a model with embeddings.
 
     Its search box searches by meaning, within the filters that are chosen, and orders by distance unless a column is clicked.
     Without an embedder, or where it does not answer, the box searches as Django's does. Embeddings are shown in short and
@@ -125,7 +126,8 @@ class EmbeddingAdmin(admin.ModelAdmin):
         """Return the distances of the nearest records by primary key."""
         if conf.embedder() is None:
             raise ConfigurationError("PGVEC['EMBEDDER'] is not set")
-        conditions = queryset.order_by()
+        # Whatever the manager of the model is, its queryset chooses the rows.
+        conditions = EmbeddingQuerySet(self.model, query=queryset.order_by().query, using=queryset.db)
         # What the list shows beside the fields is none of the search's business.
         conditions.query.set_annotation_mask(())
         conditions = conditions.select_related(None).prefetch_related(None).only("pk")

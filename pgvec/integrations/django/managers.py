@@ -7,13 +7,12 @@ from typing import Any, Self
 from django.db import models
 from django.db.models.query import ModelIterable
 
-from pgvec.errors import ConfigurationError, InvalidOptionError, RecordNotFoundError
-from pgvec.integrations.django import conf
+from pgvec.errors import InvalidOptionError, RecordNotFoundError
 from pgvec.integrations.django.distances import VectorDistance, query_vector
 from pgvec.integrations.django.reading import read_model
-from pgvec.integrations.django.search import EmbeddingSearch, SearchOptions
+from pgvec.integrations.django.search import EmbeddingSearch, SearchOptions, TextQuery
 from pgvec.model import Distance, Embedder, StoredRecord, Target
-from pgvec.repository.arguments import embed_query, is_vector_text
+from pgvec.repository.arguments import is_vector_text
 
 __all__ = ["EmbeddingManager", "EmbeddingQuerySet"]
 
@@ -54,8 +53,7 @@ class EmbeddingQuerySet(models.QuerySet):
 
         Raises:
             MappingError: The model cannot be searched; the subclass says why.
-            InvalidInputError: The query, or what this queryset asks for beside conditions, cannot be used.
-            ConfigurationError: The query is a text, and there is no embedder.
+            InvalidOptionError: This queryset asks for what a search cannot keep. Other errors come with the answer.
         """
         self._refuse_what_a_search_cannot_keep()
         target = read_model(self.model, column=column, distance=distance)
@@ -69,7 +67,7 @@ class EmbeddingQuerySet(models.QuerySet):
         if isinstance(query, models.Model):
             query = _stored(query, target)
         elif isinstance(query, str) and not is_vector_text(target, query):
-            query = _embedded(target, embedder, query)
+            query = TextQuery(query, embedder)
         return EmbeddingSearch(self._chain(), target, query, options)
 
     def similar(self, record: object, **options: Any) -> EmbeddingSearch[Any]:
@@ -108,7 +106,7 @@ class EmbeddingQuerySet(models.QuerySet):
         """
         target = read_model(self.model, column=column, distance=distance)
         if isinstance(query, str) and not is_vector_text(target, query):
-            query = _embedded(target, embedder, query)
+            query = TextQuery(query, embedder).embedded(target)
         vector = query_vector(target, query)
         return self.annotate(**{alias: VectorDistance(target.column.attribute, vector, target)})  # type: ignore[no-any-return]
 
@@ -128,16 +126,6 @@ class EmbeddingQuerySet(models.QuerySet):
         for what, found in reasons.items():
             if found:
                 raise InvalidOptionError(f"search() orders and shapes its own answer, and cannot follow {what}")
-
-
-def _embedded(target: Target, given: Embedder | None, text: str) -> Any:
-    embedder = given or conf.embedder()
-    if embedder is None:
-        raise ConfigurationError(
-            f"The query {text[:40]!r} is a text, and the project names no embedder: set "
-            "PGVEC = {'EMBEDDER': 'pgvec.embedders.default_embedder'}, or give embedder="
-        )
-    return embed_query(target, embedder, text)
 
 
 def _stored(record: object, target: Target) -> StoredRecord:

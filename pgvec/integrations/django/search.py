@@ -9,15 +9,16 @@ from typing import Any, Generic, NoReturn, TypeVar, overload
 from asgiref.sync import sync_to_async
 from django.db.models import prefetch_related_objects
 
-from pgvec.errors import InvalidOptionError
+from pgvec.errors import ConfigurationError, InvalidOptionError
+from pgvec.integrations.django import conf
 from pgvec.integrations.django.conditions import condition_of
 from pgvec.integrations.django.driver import DjangoDriver
 from pgvec.integrations.django.reading import shown_column, table_of, vector_columns
-from pgvec.model import Match, Matches, Receipt, Strategy, Target
+from pgvec.model import Embedder, Match, Matches, Receipt, Strategy, Target
 from pgvec.operations.search import search
 from pgvec.repository import arguments
 
-__all__ = ["EmbeddingSearch", "SearchOptions"]
+__all__ = ["EmbeddingSearch", "SearchOptions", "TextQuery"]
 
 M = TypeVar("M")
 
@@ -35,6 +36,34 @@ class SearchOptions:
     ef_search: int | None = None
     recall: float | None = None
     include_embedding: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TextQuery:
+    """A text as the query of a search: embedded when the answer is needed, in the thread that asks for it.
+
+    Attributes:
+        text: The text.
+        embedder: What embeds it, or None for the one that the settings name.
+    """
+
+    text: str
+    embedder: Embedder | None
+
+    def embedded(self, target: Target) -> Any:
+        """Return the vector of the text.
+
+        Raises:
+            ConfigurationError: There is no embedder, or its vectors do not fit.
+            EmbeddingError: The embedder does not answer.
+        """
+        embedder = self.embedder or conf.embedder()
+        if embedder is None:
+            raise ConfigurationError(
+                f"The query {self.text[:40]!r} is a text, and the project names no embedder: set "
+                "PGVEC = {'EMBEDDER': 'pgvec.embedders.default_embedder'}, or give embedder="
+            )
+        return arguments.embed_query(target, embedder, self.text)
 
 
 def _refuse(name: str) -> Callable[..., NoReturn]:
@@ -168,9 +197,10 @@ class EmbeddingSearch(Generic[M]):
         if limit == 0 or condition is False:
             return Matches((), _nothing(limit))
         fields = self._fields()
+        query = self._query.embedded(self._target) if isinstance(self._query, TextQuery) else self._query
         question = arguments.question(
             self._target,
-            self._query,
+            query,
             where=None if condition is True else condition,
             limit=limit,
             offset=self._offset,
