@@ -14,6 +14,7 @@ from django.db import connection
 from django.test import Client, RequestFactory, override_settings
 from django.test.utils import CaptureQueriesContext
 
+from pgvec.integrations.django import DJANGO_VERSION
 from pgvec.integrations.django.reading import vector_columns
 
 TEXTS = {
@@ -68,6 +69,13 @@ def test_a_clicked_column_decides_the_order(client: Client):
     """The user may sort what was found by another column."""
     assert titles(client.get(LIST, {"q": "rain", "o": "1"})) == sorted(TEXTS)
     assert titles(client.get(LIST, {"q": "rain", "o": "-1"})) == sorted(TEXTS, reverse=True)
+
+
+def test_counts_beside_the_filters(client: Client):
+    """Django's facets count within what was found."""
+    content = client.get(LIST, {"q": "rain", "_facets": "True"}).content.decode()
+    if DJANGO_VERSION >= (5, 0):
+        assert "sport (2)" in content
 
 
 def test_without_a_search_the_list_is_djangos(client: Client):

@@ -16,8 +16,14 @@ from django.core.exceptions import ValidationError
 from django.db import connection, models
 from django.forms import modelform_factory
 
-from pgvec.errors import AmbiguousColumnError, ConfigurationError, InvalidInputError, NotAnEmbeddingColumnError
-from pgvec.integrations.django import EmbeddingField
+from pgvec.errors import (
+    AmbiguousColumnError,
+    ConfigurationError,
+    InvalidInputError,
+    MappingError,
+    NotAnEmbeddingColumnError,
+)
+from pgvec.integrations.django import DJANGO_VERSION, EmbeddingField, EmbeddingManager, HnswIndex
 from pgvec.integrations.django.reading import read_model
 from pgvec.model import Distance, VectorType
 
@@ -253,8 +259,6 @@ def test_a_table_in_another_schema(made, library_url: str):
         )
         cursor.execute("""INSERT INTO shelf."Book One" VALUES (1, '[1,1]'), (2, '[1,2]')""")
 
-    from pgvec.integrations.django import EmbeddingManager
-
     class Book(models.Model):
         id = models.IntegerField(primary_key=True)
         embedding = EmbeddingField(2)
@@ -266,6 +270,53 @@ def test_a_table_in_another_schema(made, library_url: str):
             managed = False
 
     assert [book.pk for book in Book.objects.filter(id__lt=5).search([1, 2])] == [2, 1]
+
+
+def test_an_abstract_model_hands_its_index_down(made):
+    """Each child of an abstract model has an index of its own, with the operator class of the field."""
+
+    class Base(models.Model):
+        embedding = EmbeddingField(4, distance="l2")
+
+        class Meta:
+            app_label = "abstract"
+            abstract = True
+            indexes = (HnswIndex(fields=["embedding"]),)
+
+    first, second = (
+        type(name, (Base,), {"__module__": __name__, "Meta": type("Meta", (Base.Meta,), {"app_label": "abstract"})})
+        for name in ("First", "Second")
+    )
+    (index,), (other,) = first._meta.indexes, second._meta.indexes
+    assert index.opclasses == other.opclasses == ["vector_l2_ops"]
+    assert index.name != other.name
+    with pytest.raises(MappingError, match="concrete"):
+        read_model(Base)
+
+
+@pytest.mark.skipif(DJANGO_VERSION < (5, 2), reason="Django has composite primary keys from 5.2 on")
+def test_keys_of_several_columns(made):
+    """A composite primary key tells the rows apart, in joins and for similar records too."""
+
+    class Note(models.Model):
+        pk = models.CompositePrimaryKey("shelf", "number")
+        shelf = models.IntegerField()
+        number = models.IntegerField()
+        author = models.ForeignKey(made.Author, on_delete=models.CASCADE)
+        embedding = EmbeddingField(2, distance="l2")
+        objects = EmbeddingManager()
+
+        class Meta:
+            app_label = "composite"
+
+    with connection.schema_editor() as editor:
+        editor.create_model(Note)
+    author = made.Author.objects.first()
+    Note.objects.bulk_create(Note(shelf=n % 2, number=n, author=author, embedding=[n, 0]) for n in range(6))
+    found = Note.objects.filter(author__country=author.country, shelf=1).search([3.2, 0])
+    assert [note.pk for note in found] == [(1, 3), (1, 5), (1, 1)]
+    assert [note.pk for note in Note.objects.similar(found[0])[:2]] == [(0, 2), (0, 4)]
+    assert [note.number for note in Note.objects.similar((1, 5))[:1]] == [4]
 
 
 def test_the_extension_may_live_anywhere(django_template, django_url: str, databases):
