@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -95,6 +96,14 @@ CONDITIONS: dict[str, Callable[[Any], Any]] = {
     "negation": lambda q: q.exclude(category="news"),
     "or": lambda q: q.filter(models.Q(category="news") | models.Q(details__n__lt=5)),
     "list": lambda q: q.filter(pk__in=list(q.filter(details__n__gt=100).values_list("pk", flat=True))),
+    "texts": lambda q: q.filter(title__in=["Article 3", "Article 7", "it's", "%s {,}"]),
+    "moments": lambda q: q.filter(published__in=[datetime(2026, 1, 3, tzinfo=UTC), datetime(2026, 1, 9, tzinfo=UTC)]),
+    "numbers": lambda q: q.filter(price__in=[1, Decimal("2.25"), 3.5]),
+    "records": lambda q: q.filter(
+        author__in=list(q.model._meta.get_field("author").related_model.objects.filter(name="B"))
+    ),
+    "year": lambda q: q.filter(published__year=2026, details__n__lt=9),
+    "range": lambda q: q.filter(price__range=(3, 5)),
     "date": lambda q: q.filter(published__day=3),
     "decimal": lambda q: q.filter(price__gte=Decimal("12.5")),
     "json": lambda q: q.filter(details__odd=True),
@@ -151,7 +160,10 @@ def test_one_shape_of_condition_is_compiled_once(articles):
         return numbers(articles.filter(category=category, details__n__gte=above).search(QUERY)[:2])
 
     assert ask("news", 10) == [10, 12]
+    ids = list(articles.values_list("pk", flat=True))
+    assert articles.filter(pk__in=ids[:5]).search(QUERY).receipt.returned == 5
     known = len(prepared._cache)
+    assert articles.filter(pk__in=ids[:7]).search(QUERY).receipt.returned == 7
     assert ask("sport", 20) == [21, 23]
     assert ask("it's", 0) == []
     assert len(prepared._cache) == known
@@ -339,8 +351,10 @@ def test_simple_comparisons_are_left_to_the_planner(articles):
         ("category", "=", ("news",)),
         ("price", ">=", (Decimal(1),)),
         None,
-        None,
+        ("id", "in", (1, 2)),
     ]
+    between = condition_of(articles.filter(price__range=(1, 2)), read_model(articles.model), "default").condition
+    assert len(list(conjuncts(between))) == 2
 
 
 def test_the_plan_of_a_search_can_be_asked_for(articles):
@@ -435,6 +449,10 @@ def test_binding_on_the_server(committed):
     try:
         queryset = committed.filter(category="news", author__country="DE", price__gt=1, details__n__gt=5)
         assert numbers(queryset.search(QUERY)[:3]) == [6, 12, 18]
+        lists = committed.filter(
+            title__in=["Article 3", "Article 7", "x"], price__in=[Decimal("0.75")], published__day__in=[3, 4]
+        )
+        assert numbers(lists.filter(pk__in=list(committed.values_list("pk", flat=True))).search(QUERY)) == [3]
         assert numbers(committed.similar(committed.get(title="Article 0"))[:1]) == [1]
         assert numbers(committed.annotate_distance(QUERY).order_by("distance")[:2]) == [0, 1]
     finally:

@@ -18,7 +18,7 @@ from django.db.models.sql.where import AND, WhereNode
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.visitors import InternalTraversal
 
-from pgvec.integrations.django.reading import table_of
+from pgvec.integrations.django.reading import plain_types, table_of
 from pgvec.model import Predicate, Target
 
 __all__ = ["DjangoCondition", "condition_of"]
@@ -101,7 +101,7 @@ def _plain(query: Any, target: Target, using: str) -> Predicate | bool:
         except FullResultSet:
             continue
         if sql:
-            parts.append(_expression(*_split(sql, values, target, alias)))
+            parts.append(_expression(*_split(sql, values, target, alias), plain_types(query.model, using)))
     return Predicate(sa.and_(*parts)) if parts else True
 
 
@@ -114,13 +114,25 @@ def _conjuncts(where: Any) -> Iterator[Any]:
         yield from _conjuncts(child)
 
 
-def _expression(texts: list[str], parts: list[Any]) -> sa.ColumnElement[bool]:
-    """Return a comparison of a column with a value as SQLAlchemy's own, which is read for the choice of a plan."""
+def _expression(texts: list[str], parts: list[Any], plain: frozenset[str]) -> sa.ColumnElement[bool]:
+    """Return a comparison of a column with values as SQLAlchemy's own, which is read for the choice of a plan.
+
+    Args:
+        texts: What Django wrote between the parts.
+        parts: Columns and values.
+        plain: Names of the columns for which a list of values may travel as one array.
+    """
     columns = [part for part in parts if isinstance(part, sa.Column)]
     if len(columns) == 1 and parts[0] is columns[0]:
+        column, *values = parts
         compare = _COMPARISONS.get(tuple(texts))
         if compare is not None:
-            return compare(*parts)
+            return compare(column, *values)
+        # One shape for lists of any length, so that each length is not another statement.
+        if texts[:2] == ["", " IN ("] and set(texts[2:-1]) <= {", "} and texts[-1] == ")" and column.name in plain:
+            listed = sa.bindparam(None, [value.value for value in values], unique=True, type_=_UNTYPED)
+            one_of: sa.ColumnElement[bool] = column == sa.any_(listed)
+            return one_of
     return DjangoCondition(texts, parts)
 
 
@@ -131,6 +143,7 @@ _COMPARISONS: dict[tuple[str, ...], Callable[..., sa.ColumnElement[bool]]] = {
     ("", " <= ", ""): operator.le,
     ("", " > ", ""): operator.gt,
     ("", " >= ", ""): operator.ge,
+    ("", " BETWEEN ", " AND ", ""): lambda column, low, high: sa.and_(column >= low, column <= high),
     ("", " IS NULL"): lambda column: column.is_(None),
     ("", " IS NOT NULL"): lambda column: column.is_not(None),
     ("", ""): lambda column: column == sa.true(),

@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 
 import pgvector.django
 import sqlalchemy as sa
+from django.db import connections
 from django.db.models.functions import Cast
 from sqlalchemy.sql.elements import quoted_name
 
@@ -17,13 +18,27 @@ from pgvec.integrations.django.fields import describe_field
 from pgvec.model import Distance, IndexMethod, Target, VectorColumn, VectorIndex, VectorType
 from pgvec.orm.rules import QUANTIZATIONS, SERVED_BY_BITS, check_distance, choose
 
-__all__ = ["declared_index", "indexes_on", "read_model", "shown_column", "table_of", "vector_columns", "vector_fields"]
+__all__ = [
+    "declared_index",
+    "indexes_on",
+    "plain_types",
+    "read_model",
+    "shown_column",
+    "table_of",
+    "vector_columns",
+    "vector_fields",
+]
 
 _DISTANCES = {distance.operator_class_suffix: distance for distance in Distance}
 _OPERATOR_CLASS = re.compile(rf"({'|'.join(VectorType)})_({'|'.join(_DISTANCES)})")
 # Projects name a table in another schema by writing the quotes themselves: 'app"."article'.
 _WITH_SCHEMA = re.compile(r'"?([^"]+)"\."([^"]+)"?')
 
+_PLAIN = re.compile(
+    r"(small|big)?(int|integer|serial)|text|varchar(\(\d+\))?|uuid|date|timestamp with(out)? time zone|boolean|numeric.*"
+)
+
+_plain: WeakKeyDictionary[Any, dict[str, frozenset[str]]] = WeakKeyDictionary()
 _tables: WeakKeyDictionary[Any, sa.Table] = WeakKeyDictionary()
 _targets: WeakKeyDictionary[Any, dict[tuple[str | None, str | None], Target]] = WeakKeyDictionary()
 
@@ -79,6 +94,18 @@ def table_of(model: Any) -> sa.Table:
             schema=schema and quoted_name(schema, quote=True),
         )
     return _tables[model]
+
+
+def plain_types(model: Any, using: str) -> frozenset[str]:
+    """Return the names of the columns whose types compare an array of values as they compare each value.
+
+    A type such as ``citext`` does not: an array of texts would be compared as texts.
+    """
+    known = _plain.setdefault(model._meta.concrete_model, {})
+    if using not in known:
+        types = ((field, field.db_type(connections[using]) or "") for field in model._meta.local_concrete_fields)
+        known[using] = frozenset(field.column for field, kind in types if _PLAIN.fullmatch(kind))
+    return known[using]
 
 
 def shown_column(target_model: Any, field: Any) -> Any:
