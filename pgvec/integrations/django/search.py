@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Generic, NoReturn, TypeVar, overload
 
 from asgiref.sync import sync_to_async
@@ -208,9 +209,10 @@ class EmbeddingSearch(Generic[M]):
             max_distance=self._options.max_distance,
             ef_search=self._options.ef_search,
             recall=self._options.recall,
-            columns=_shown(self._queryset.model, self._target, fields),
+            columns=None,
             include_embedding=False,
         )
+        question = replace(question, display=_shown(self._queryset.model, self._target, fields))
         found = driver.run(search(self._target, question))
         matches = self._with_records(fields, found)
         self._fetch_related([match.record for match in matches])
@@ -269,7 +271,9 @@ def _nothing(limit: int) -> Receipt:
     )
 
 
+@lru_cache(maxsize=1_000)
 def _shown(model: Any, target: Target, fields: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the columns of the fields; the same ones each time, by which the compiled statement is found again."""
     owner = next(m for m in (model, *model._meta.get_parent_list()) if table_of(m) is target.entity)
     return tuple(shown_column(owner, field) for field in fields)
 
