@@ -192,6 +192,20 @@ def test_another_distance_builds_the_index_anew(django_ready):
     assert operations == ["RemoveIndex", "AlterField", "AddIndex"]
 
 
+def test_what_the_table_does_not_know_changes_no_table(django_url: str):
+    """Another distance or source is a migration without SQL; another type is one with it."""
+    from support.library.models import Museum
+
+    old = Museum._meta.get_field("embedding")
+    same, other = EmbeddingField(3, distance="cosine", source="name"), EmbeddingField(3, type="halfvec", distance="l2")
+    for new in (same, other):
+        new.set_attributes_from_name("embedding")
+        new.model = Museum
+        with connection.schema_editor(collect_sql=True) as editor:
+            editor.alter_field(Museum, old, new)
+        assert bool(editor.collected_sql) is (new is other)
+
+
 def _complete_index(distance: str) -> Any:
     class Note(models.Model):
         embedding = EmbeddingField(3, distance=distance)

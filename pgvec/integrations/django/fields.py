@@ -46,6 +46,8 @@ class EmbeddingField(VectorField):
     """
 
     description = "Embedding"
+    # The table knows nothing of these, so a change of them is a migration without SQL.
+    non_db_attrs = (*VectorField.non_db_attrs, "distance", "source")
 
     def __init__(
         self,
