@@ -61,6 +61,11 @@ class _VectorIndex:
 
     def create_sql(self, model: Any, schema_editor: Any, using: str = "", **kwargs: Any) -> Any:
         """Write ``CREATE INDEX``, over an expression where the index holds a smaller form of the vectors."""
+        if not self.opclasses and len(self.fields) == 1 and (found := _operator_classes(self, model)):
+            # A migration that was written by hand need not name what follows from the field.
+            completed = self.clone()  # type: ignore[attr-defined]
+            completed.opclasses = found
+            return completed.create_sql(model, schema_editor, using, **kwargs)
         if self.quantization is None and self.dimensions is None:
             return super().create_sql(model, schema_editor, using, **kwargs)  # type: ignore[misc]
         return _with_parameters(self, _create_expression_sql(self, model, schema_editor, **kwargs))
