@@ -18,10 +18,20 @@ from pgvec.execution.sqlstate import translate
 from pgvec.model.migration import AppliedScript
 from pgvec.sql import SCHEMA, Script, find_script, migration_record
 
-__all__ = ["applied_scripts", "downgrade_pgvec", "enter_schema", "leave_schema", "lock_schema", "upgrade_pgvec"]
+__all__ = [
+    "LOCK",
+    "applied_scripts",
+    "changed_script",
+    "downgrade_pgvec",
+    "enter_schema",
+    "leave_schema",
+    "lock_schema",
+    "script_error",
+    "upgrade_pgvec",
+]
 
 # "pgvec" in ASCII: one lock for everyone who changes the schema of this database.
-_LOCK = sa.select(sa.func.pg_catalog.pg_advisory_xact_lock(int.from_bytes(b"pgvec", "big")))
+LOCK = sa.select(sa.func.pg_catalog.pg_advisory_xact_lock(int.from_bytes(b"pgvec", "big")))
 _NAMESPACE = sa.func.pg_catalog.to_regnamespace(SCHEMA)
 
 
@@ -82,7 +92,7 @@ def lock_schema(connection: sa.Connection) -> None:
 
     The lock belongs to the transaction, so it also holds behind PgBouncer in transaction mode.
     """
-    connection.execute(_LOCK)
+    connection.execute(LOCK)
 
 
 def enter_schema(context: MigrationContext, *, extension_schema: str | None = None, from_base: bool = False) -> None:
@@ -97,7 +107,7 @@ def enter_schema(context: MigrationContext, *, extension_schema: str | None = No
         AccessDeniedError: The schema does not exist, and the role may not make it.
     """
     if context.as_sql:
-        _write(context, _LOCK)
+        _write(context, LOCK)
         if from_base:
             _write(context, CreateSchema(SCHEMA, if_not_exists=True))
         if extension_schema is not None:
@@ -149,10 +159,7 @@ def _recorded_checksum(connection: sa.Connection, script: Script) -> str | None:
     lock_schema(connection)
     recorded = {applied.name: applied.checksum for applied in applied_scripts(connection)}.get(script.name)
     if recorded not in (None, script.checksum):
-        raise SchemaError(
-            f"Migration {script.name} was run in this database with another content (SHA-256 {recorded}, here "
-            f"{script.checksum}); install the pgvec that ran it, or take its change back by hand"
-        )
+        raise changed_script(script, str(recorded))
     return recorded
 
 
@@ -207,20 +214,26 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except DBAPIError as exc:
-        error = _script_error(exc) or translate(exc)
+        error = (script_error(exc.orig) if isinstance(exc.orig, psycopg.Error) else None) or translate(exc)
         if error is exc:
             raise
         raise error from exc
 
 
-def _script_error(exc: DBAPIError) -> SchemaError | None:
-    """Errors that the scripts raise themselves, under SQLSTATEs of their own."""
-    if not isinstance(exc.orig, psycopg.Error):
-        return None
-    told = exc.orig.diag
+def changed_script(script: Script, recorded: str) -> SchemaError:
+    """Return the error for a script that was run with another content; ``recorded`` is the SHA-256 of that."""
+    return SchemaError(
+        f"Migration {script.name} was run in this database with another content (SHA-256 {recorded}, here "
+        f"{script.checksum}); install the pgvec that ran it, or take its change back by hand"
+    )
+
+
+def script_error(exc: psycopg.Error) -> SchemaError | None:
+    """Return the error that a script raised itself, under an SQLSTATE of its own, or None where it is another one."""
+    told = exc.diag
     message = f"{told.message_primary} {told.message_hint}"
-    if exc.orig.sqlstate == "PV001":
+    if exc.sqlstate == "PV001":
         return ExtensionTooOldError(message, **json.loads(told.message_detail or "{}"))
-    if exc.orig.sqlstate == "PV002":
+    if exc.sqlstate == "PV002":
         return ExtensionMissingError(message)
     return None

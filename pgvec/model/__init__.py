@@ -28,7 +28,7 @@ from pgvec.model.recall import (
     recall_interval,
 )
 from pgvec.model.server import ServerFacts
-from pgvec.model.target import IndexMethod, Target, VectorColumn, VectorIndex
+from pgvec.model.target import IndexMethod, StoredRecord, Target, VectorColumn, VectorIndex
 from pgvec.model.vector_type import VectorType
 
 __all__ = [
@@ -63,6 +63,7 @@ __all__ = [
     "RecallReport",
     "Receipt",
     "ServerFacts",
+    "StoredRecord",
     "Strategy",
     "TableFacts",
     "Target",

@@ -17,7 +17,7 @@ from pgvec.errors import (
     InvalidOptionError,
     RecordNotFoundError,
 )
-from pgvec.model import Embedder, InputKind, InputRole, Match, Target, VectorType
+from pgvec.model import Embedder, InputKind, InputRole, Match, StoredRecord, Target, VectorType
 from pgvec.operations.load import LoadOptions
 from pgvec.operations.search import Question, query_value
 from pgvec.orm.values import check_value, to_text
@@ -266,10 +266,14 @@ def upsert_key(target: Target, key: object) -> tuple[str, ...]:
 
 
 def _is_record(target: Target, query: object) -> bool:
+    if isinstance(query, StoredRecord):
+        return True
     return not isinstance(target.entity, sa.Table) and isinstance(query, target.entity)
 
 
 def _identity(target: Target, record: object) -> tuple[Any, ...]:
+    if isinstance(record, StoredRecord):
+        return record.key
     state = instance_state(record)
     if state.key is not None:
         return tuple(state.key[1])
