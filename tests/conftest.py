@@ -14,4 +14,5 @@ pytest_plugins = [
     "fix_old_server",
     "fix_role",
     "fix_password",
+    "fix_sync",
 ]

@@ -2,6 +2,16 @@
 
 from pgvec.model.distance import Distance
 from pgvec.model.embedder import Embedder, InputKind, InputRole
+from pgvec.model.embedding_sync import (
+    Backfill,
+    ClaimedRow,
+    EmbeddingSync,
+    EntryKind,
+    FailedRow,
+    SyncStatus,
+    SyncTask,
+    WrittenRow,
+)
 from pgvec.model.facts import (
     CatalogIndex,
     ColumnStatistics,
@@ -23,12 +33,17 @@ from pgvec.model.vector_type import VectorType
 __all__ = [
     "And",
     "AppliedScript",
+    "Backfill",
     "CatalogIndex",
+    "ClaimedRow",
     "ColumnStatistics",
     "Comparison",
     "Costs",
     "Distance",
     "Embedder",
+    "EmbeddingSync",
+    "EntryKind",
+    "FailedRow",
     "Filter",
     "IndexMethod",
     "InputKind",
@@ -47,6 +62,8 @@ __all__ = [
     "Receipt",
     "ServerFacts",
     "Strategy",
+    "SyncStatus",
+    "SyncTask",
     "TableFacts",
     "Target",
     "Term",
@@ -54,5 +71,6 @@ __all__ = [
     "VectorColumn",
     "VectorIndex",
     "VectorType",
+    "WrittenRow",
     "parse_filter",
 ]
