@@ -36,7 +36,7 @@ class ContentEmbedder:
         self._lock = threading.Lock()
 
     def embed(self, inputs: Sequence[object], *, role: InputRole = InputRole.DOCUMENT) -> NDArray[np.float32]:
-        assert role is InputRole.DOCUMENT
+        assert role in InputRole
         texts = [str(text) for text in inputs]
         with self._lock:
             self.calls.append(texts)

@@ -48,8 +48,12 @@ CREATE TABLE pgvec.embedding_batch (
     sync_id integer NOT NULL,
     enqueued_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
     row_count integer NOT NULL,
-    keys text[] NOT NULL
+    keys text[] NOT NULL,
+    moved integer NOT NULL DEFAULT 0
 );
+
+-- Compressing the keys would cost a load more than writing them.
+ALTER TABLE pgvec.embedding_batch ALTER COLUMN keys SET STORAGE EXTERNAL;
 
 CREATE INDEX embedding_batch_sync ON pgvec.embedding_batch (sync_id, id);
 
@@ -108,7 +112,8 @@ COMMENT ON TABLE pgvec.embedding_batch IS 'Keys of rows written by large stateme
 COMMENT ON COLUMN pgvec.embedding_batch.id IS 'Order in which they came.';
 COMMENT ON COLUMN pgvec.embedding_batch.sync_id IS 'The sync.';
 COMMENT ON COLUMN pgvec.embedding_batch.enqueued_at IS 'Start of the transaction that wrote the rows.';
-COMMENT ON COLUMN pgvec.embedding_batch.row_count IS 'How many keys there are.';
+COMMENT ON COLUMN pgvec.embedding_batch.row_count IS 'How many rows have not been moved yet.';
+COMMENT ON COLUMN pgvec.embedding_batch.moved IS 'How many rows have been moved into the outbox.';
 COMMENT ON COLUMN pgvec.embedding_batch.keys IS 'Keys one after the other; a key of two columns takes two elements. None: look for rows that are gone.';
 
 COMMENT ON TABLE pgvec.embedding_state IS 'What the stored embeddings were made from.';
@@ -132,9 +137,21 @@ COMMENT ON COLUMN pgvec.embedding_worker.parked IS 'Rows given up.';
 
 -- What is embedded -------------------------------------------------------------------------------------------------------------
 
+-- The expression that gives a column as text, '' for NULL. For types of Postgres itself a cast, which is quick; for others the
+-- output function: anybody may define a cast to text for a type of his own, and a trigger would run it as the owner of this schema.
+CREATE FUNCTION pgvec._text_v1(p_table regclass, p_column text, p_alias text) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $body$
+    SELECT format(CASE WHEN EXISTS (
+                      SELECT FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
+                       WHERE a.attrelid = p_table AND a.attname = p_column AND t.oid < 16384 AND t.typtype = 'b' AND t.typcategory <> 'A')
+                  THEN 'coalesce(%s.%I::pg_catalog.text, '''')' ELSE 'pg_catalog.format(''%%s'', %s.%I)' END, p_alias, p_column)
+$body$;
+
 -- The expression that gives the text to embed for a row "alias": the columns that are not empty, with an empty line between
 -- them, or a template in which {column} stands for a value, {{ and }} for braces. A row whose columns are all empty has the text ''.
-CREATE FUNCTION pgvec._document_v1(p_columns text[], p_template text, p_alias text) RETURNS text
+CREATE FUNCTION pgvec._document_v1(p_table regclass, p_columns text[], p_template text, p_alias text) RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $body$
@@ -143,15 +160,13 @@ DECLARE
     part text[];
     pieces text[] := '{}';
 BEGIN
-    SELECT string_agg(format('pg_catalog.format(''%%s'', %s.%I)', p_alias, c), ', ' ORDER BY n)
+    SELECT string_agg(pgvec._text_v1(p_table, c, p_alias), ', ' ORDER BY n)
       INTO every_value FROM unnest(p_columns) WITH ORDINALITY AS u(c, n);
     IF p_template IS NULL THEN
         IF cardinality(p_columns) = 1 THEN
             RETURN every_value;
         END IF;
-        RETURN (SELECT format('pg_catalog.concat_ws(E''\n\n'', %s)', string_agg(
-                    format('CASE WHEN pg_catalog.format(''%%s'', %1$s.%2$I) <> '''' THEN pg_catalog.format(''%%s'', %1$s.%2$I) END', p_alias, c),
-                    ', ' ORDER BY n))
+        RETURN (SELECT format('pg_catalog.concat_ws(E''\n\n'', %s)', string_agg(format('nullif(%s, '''')', pgvec._text_v1(p_table, c, p_alias)), ', ' ORDER BY n))
                   FROM unnest(p_columns) WITH ORDINALITY AS u(c, n));
     END IF;
     FOR part IN SELECT regexp_matches(p_template, '(\{\{|\}\})|\{([^{}]+)\}|([^{}]+)|(.)', 'g') LOOP
@@ -162,7 +177,7 @@ BEGIN
                 RAISE EXCEPTION USING ERRCODE = 'PV010', MESSAGE = format(
                     'the template names {%s}, which is none of the source columns (%s)', part[2], array_to_string(p_columns, ', '));
             END IF;
-            pieces := pieces || format('pg_catalog.format(''%%s'', %s.%I)', p_alias, part[2]);
+            pieces := pieces || pgvec._text_v1(p_table, part[2], p_alias);
         ELSIF part[3] IS NOT NULL THEN
             pieces := pieces || quote_literal(part[3]);
         ELSE
@@ -175,14 +190,22 @@ BEGIN
 END
 $body$;
 
--- The expression that gives the key of a row "alias" as text[]. Output functions are used, not casts: anybody may define a
--- cast to text for a type of his own, and a trigger would run it as the owner of this schema.
-CREATE FUNCTION pgvec._key_v1(p_columns text[], p_alias text) RETURNS text
+-- The expression that gives the key of a row "alias" as text[].
+CREATE FUNCTION pgvec._key_v1(p_table regclass, p_columns text[], p_alias text) RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $body$
-    SELECT format('ARRAY[%s]', string_agg(format('pg_catalog.format(''%%s'', %s.%I)', p_alias, c), ', ' ORDER BY n))
+    SELECT format('ARRAY[%s]', string_agg(pgvec._text_v1(p_table, c, p_alias), ', ' ORDER BY n))
       FROM unnest(p_columns) WITH ORDINALITY AS u(c, n)
+$body$;
+
+-- The aggregate that collects the keys of all rows "alias", one after the other.
+CREATE FUNCTION pgvec._all_keys_v1(p_table regclass, p_columns text[], p_alias text) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $body$
+    SELECT CASE WHEN cardinality(p_columns) = 1 THEN format('pg_catalog.array_agg(%s)', pgvec._text_v1(p_table, p_columns[1], p_alias))
+                ELSE format('pg_catalog.array_agg(%s)', pgvec._key_v1(p_table, p_columns, p_alias)) END
 $body$;
 
 -- The condition that a row "alias" has a key, which an index on the primary key can answer.
@@ -210,24 +233,39 @@ AS $body$
 DECLARE
     sync pgvec.embedding_sync;
     written bigint;
-    batch_size CONSTANT integer := 5000;
+    keys text[] := '{}';
+    one text[];
 BEGIN
-    SELECT count(*) INTO written FROM pgvec_new;
     SELECT * INTO sync FROM pgvec.embedding_sync WHERE name = TG_ARGV[0];
-    IF written = 0 OR sync.id IS NULL THEN
+    IF sync.id IS NULL THEN
+        RETURN NULL;
+    END IF;
+    SELECT count(*) INTO written FROM pgvec_new;
+    IF written > 200000 THEN
+        -- Row by row takes longer, but no more memory however many rows there are.
+        FOR one IN EXECUTE format('SELECT %s FROM pgvec_new AS n', pgvec._key_v1(sync.source_table, sync.key_columns, 'n')) LOOP
+            keys := keys || one;
+            IF cardinality(keys) >= 100000 THEN
+                PERFORM pgvec._note_batch_v1(sync.id, cardinality(sync.key_columns), keys);
+                keys := '{}';
+            END IF;
+        END LOOP;
+        PERFORM pgvec._note_batch_v1(sync.id, cardinality(sync.key_columns), keys);
+        PERFORM pg_notify('pgvec_sync', sync.id::text);
+        RETURN NULL;
+    END IF;
+    EXECUTE format('SELECT %s FROM pgvec_new AS n', pgvec._all_keys_v1(sync.source_table, sync.key_columns, 'n')) INTO keys;
+    IF written = 0 THEN
         RETURN NULL;
     END IF;
     IF written < 1000 THEN
-        EXECUTE format(
-            'INSERT INTO pgvec.embedding_outbox AS o (sync_id, key) SELECT $1, %s FROM pgvec_new AS n'
-            ' ON CONFLICT (sync_id, key) DO UPDATE SET version = excluded.version, enqueued_at = excluded.enqueued_at,'
-            ' enqueued_by = excluded.enqueued_by, ready_at = excluded.ready_at, attempts = 0, claim_token = NULL, parked = false,'
-            ' error = NULL', pgvec._key_v1(sync.key_columns, 'n')) USING sync.id;
+        INSERT INTO pgvec.embedding_outbox AS o (sync_id, key)
+        SELECT sync.id, k.key FROM pgvec._keys_v1(cardinality(sync.key_columns), keys) AS k
+            ON CONFLICT (sync_id, key) DO UPDATE
+               SET version = excluded.version, enqueued_at = excluded.enqueued_at, enqueued_by = excluded.enqueued_by,
+                   ready_at = excluded.ready_at, attempts = 0, claim_token = NULL, parked = false, error = NULL;
     ELSE
-        EXECUTE format(
-            'INSERT INTO pgvec.embedding_batch (sync_id, row_count, keys)'
-            ' SELECT $1, count(*), array_agg(k.key) FROM (SELECT %s AS key, (row_number() OVER () - 1) / $2 AS part FROM pgvec_new AS n) AS k'
-            ' GROUP BY k.part', pgvec._key_v1(sync.key_columns, 'n')) USING sync.id, batch_size;
+        PERFORM pgvec._note_batch_v1(sync.id, cardinality(sync.key_columns), keys);
     END IF;
     PERFORM pg_notify('pgvec_sync', sync.id::text);
     RETURN NULL;
@@ -257,15 +295,15 @@ BEGIN
         ' ON CONFLICT (sync_id, key) DO UPDATE SET version = excluded.version, enqueued_at = excluded.enqueued_at,'
         ' enqueued_by = excluded.enqueued_by, ready_at = excluded.ready_at, attempts = 0, claim_token = NULL, parked = false,'
         ' error = NULL',
-        pgvec._key_v1(sync.key_columns, 'n'), pgvec._document_v1(sync.source_columns, sync.template, 'n'),
-        pgvec._key_v1(sync.key_columns, 'p'), pgvec._document_v1(sync.source_columns, sync.template, 'p')) USING sync.id;
+        pgvec._key_v1(sync.source_table, sync.key_columns, 'n'), pgvec._document_v1(sync.source_table, sync.source_columns, sync.template, 'n'),
+        pgvec._key_v1(sync.source_table, sync.key_columns, 'p'), pgvec._document_v1(sync.source_table, sync.source_columns, sync.template, 'p')) USING sync.id;
     GET DIAGNOSTICS changed = ROW_COUNT;
     IF changed > 0 THEN
         PERFORM pg_notify('pgvec_sync', sync.id::text);
         -- Where a key changed, its new value is among the rows just written, and the old one has to go.
         EXECUTE format(
             'SELECT array_agg(g.key) FROM (SELECT %s AS key FROM pgvec_old AS p EXCEPT SELECT %s FROM pgvec_new AS n) AS g',
-            pgvec._key_v1(sync.key_columns, 'p'), pgvec._key_v1(sync.key_columns, 'n')) INTO left_behind;
+            pgvec._key_v1(sync.source_table, sync.key_columns, 'p'), pgvec._key_v1(sync.source_table, sync.key_columns, 'n')) INTO left_behind;
         IF left_behind IS NOT NULL THEN
             PERFORM pgvec._forget_v1(sync.id, cardinality(sync.key_columns), left_behind);
         END IF;
@@ -287,7 +325,7 @@ BEGIN
     IF sync.id IS NULL THEN
         RETURN NULL;
     END IF;
-    EXECUTE format('SELECT array_agg(%s) FROM pgvec_old AS p', pgvec._key_v1(sync.key_columns, 'p')) INTO gone;
+    EXECUTE format('SELECT array_agg(%s) FROM pgvec_old AS p', pgvec._key_v1(sync.source_table, sync.key_columns, 'p')) INTO gone;
     IF gone IS NOT NULL THEN
         PERFORM pgvec._forget_v1(sync.id, cardinality(sync.key_columns), gone);
     END IF;
@@ -318,6 +356,14 @@ BEGIN
     END IF;
     RETURN NULL;
 END
+$body$;
+
+CREATE FUNCTION pgvec._note_batch_v1(p_sync integer, p_width integer, p_keys text[]) RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $body$
+    INSERT INTO pgvec.embedding_batch (sync_id, row_count, keys)
+    SELECT p_sync, cardinality(p_keys) / p_width, p_keys WHERE cardinality(p_keys) > 0
 $body$;
 
 -- Keys, one after the other, as rows.
@@ -456,7 +502,7 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'PV010', MESSAGE = format('the column %L of %s is neither vector nor halfvec', p_target, p_table);
     END IF;
     -- Raises where the template is wrong.
-    PERFORM pgvec._document_v1(p_columns, p_template, 't');
+    PERFORM pgvec._document_v1(p_table, p_columns, p_template, 't');
     RETURN key_columns;
 END
 $body$;
@@ -523,16 +569,25 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET datestyle = 'ISO, YMD' SET timezone = 'UTC' SET intervalstyle = 'postgres' SET extra_float_digits = 1 SET bytea_output = 'hex'
 AS $body$
+DECLARE
+    keys text[] := '{}';
+    one text[];
 BEGIN
-    IF p_which <> 'none' THEN
-        EXECUTE format(
-            'INSERT INTO pgvec.embedding_batch (sync_id, row_count, keys)'
-            ' SELECT $1, count(*), array_agg(k.key) FROM ('
-            '   SELECT %s AS key, (row_number() OVER () - 1) / 5000 AS part FROM %s AS t WHERE %s) AS k GROUP BY k.part',
-            pgvec._key_v1(p_sync.key_columns, 't'), p_sync.source_table,
-            CASE WHEN p_which = 'all' THEN 'true' ELSE format('t.%I IS NULL', p_sync.target_column) END) USING p_sync.id;
-        PERFORM pg_notify('pgvec_sync', p_sync.id::text);
+    IF p_which = 'none' THEN
+        RETURN;
     END IF;
+    FOR one IN EXECUTE format(
+        'SELECT %s FROM %s AS t WHERE %s', pgvec._key_v1(p_sync.source_table, p_sync.key_columns, 't'), p_sync.source_table,
+        CASE WHEN p_which = 'all' THEN 'true' ELSE format('t.%I IS NULL', p_sync.target_column) END)
+    LOOP
+        keys := keys || one;
+        IF cardinality(keys) >= 100000 THEN
+            PERFORM pgvec._note_batch_v1(p_sync.id, cardinality(p_sync.key_columns), keys);
+            keys := '{}';
+        END IF;
+    END LOOP;
+    PERFORM pgvec._note_batch_v1(p_sync.id, cardinality(p_sync.key_columns), keys);
+    PERFORM pg_notify('pgvec_sync', p_sync.id::text);
 END
 $body$;
 
@@ -545,7 +600,7 @@ AS $body$
 BEGIN
     EXECUTE format(
         'DELETE FROM pgvec.embedding_state AS s WHERE s.sync_id = $1 AND NOT EXISTS (SELECT FROM %s AS t WHERE %s = s.key)',
-        p_sync.source_table, pgvec._key_v1(p_sync.key_columns, 't')) USING p_sync.id;
+        p_sync.source_table, pgvec._key_v1(p_sync.source_table, p_sync.key_columns, 't')) USING p_sync.id;
 END
 $body$;
 
@@ -625,7 +680,7 @@ BEGIN
         '  LEFT JOIN pgvec.embedding_state AS s ON s.sync_id = $1 AND s.key = r.key'
         ' WHERE s.source_hash IS DISTINCT FROM sha256(convert_to(r.document, ''UTF8'')) OR (r.bare AND r.document <> '''')'
         ' ON CONFLICT DO NOTHING',
-        pgvec._key_v1(sync.key_columns, 't'), pgvec._document_v1(sync.source_columns, sync.template, 't'), sync.target_column,
+        pgvec._key_v1(sync.source_table, sync.key_columns, 't'), pgvec._document_v1(sync.source_table, sync.source_columns, sync.template, 't'), sync.target_column,
         sync.source_table) USING sync.id;
     GET DIAGNOSTICS enqueued = ROW_COUNT;
     PERFORM pgvec._sweep_v1(sync);
@@ -688,15 +743,25 @@ SET search_path = pg_catalog, pg_temp
 AS $body$
 DECLARE
     batch pgvec.embedding_batch;
+    width CONSTANT integer := cardinality(p_sync.key_columns);
+    step CONSTANT integer := 5000;
 BEGIN
     SELECT * INTO batch FROM pgvec.embedding_batch AS b WHERE b.sync_id = p_sync.id ORDER BY b.id LIMIT 1 FOR UPDATE SKIP LOCKED;
+    IF batch.id IS NULL THEN
+        RETURN;
+    END IF;
     IF batch.row_count = 0 THEN
         PERFORM pgvec._sweep_v1(p_sync);
     END IF;
-    IF batch.id IS NOT NULL THEN
-        INSERT INTO pgvec.embedding_outbox (sync_id, key, enqueued_at, ready_at)
-        SELECT p_sync.id, k.key, batch.enqueued_at, batch.enqueued_at FROM pgvec._keys_v1(cardinality(p_sync.key_columns), batch.keys) AS k
-            ON CONFLICT DO NOTHING;
+    INSERT INTO pgvec.embedding_outbox (sync_id, key, enqueued_at, ready_at)
+    SELECT p_sync.id, k.key, batch.enqueued_at, batch.enqueued_at
+      FROM pgvec._keys_v1(width, (
+               SELECT array_agg(u.v ORDER BY u.n) FROM unnest(batch.keys) WITH ORDINALITY AS u(v, n)
+                WHERE u.n > batch.moved * width AND u.n <= (batch.moved + step) * width)) AS k
+        ON CONFLICT DO NOTHING;
+    IF batch.row_count > step THEN
+        UPDATE pgvec.embedding_batch AS b SET moved = b.moved + step, row_count = b.row_count - step WHERE b.id = batch.id;
+    ELSE
         DELETE FROM pgvec.embedding_batch AS b WHERE b.id = batch.id;
     END IF;
 END
@@ -779,7 +844,7 @@ BEGIN
         ' FROM (SELECT (row_number() OVER ())::int AS n, c.* FROM jsonb_to_recordset($1)'
         '        AS c(key text[], version bigint, attempts integer, age float8)) AS r'
         ' LEFT JOIN %4$s AS t ON %5$s LEFT JOIN pgvec.embedding_state AS s ON s.sync_id = $2 AND s.key = r.key',
-        sync.key_columns[1], pgvec._document_v1(sync.source_columns, sync.template, 't'), sync.target_column, sync.source_table,
+        sync.key_columns[1], pgvec._document_v1(sync.source_table, sync.source_columns, sync.template, 't'), sync.target_column, sync.source_table,
         pgvec._has_key_v1(sync.source_table, sync.key_columns, 't', 'r.key')) INTO claimed USING claimed, p_sync;
     RETURN jsonb_build_object('token', token, 'rows', claimed);
 END
