@@ -232,7 +232,9 @@ class EmbeddingError(PgvecError):
 
 
 class EmbedderUnavailableError(EmbeddingError):
-    """The model cannot be reached or loaded now; trying again may help."""
+    """The model cannot be reached or loaded now; trying again may help, after ``retry_after_seconds`` where it said so."""
+
+    retry_after_seconds: float | None = None
 
 
 class EmbedderResponseError(EmbeddingError):

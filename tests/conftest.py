@@ -15,4 +15,5 @@ pytest_plugins = [
     "fix_role",
     "fix_password",
     "fix_sync",
+    "fix_model_server",
 ]

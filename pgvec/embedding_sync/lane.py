@@ -11,7 +11,14 @@ from uuid import UUID
 
 from pgvec.embedding_sync.isolation import Failure, Outcome, embed_isolating
 from pgvec.embedding_sync.options import WorkerOptions
-from pgvec.errors import InvalidInputError, PgvecError, QueryError, SyncError, TransientQueryError
+from pgvec.errors import (
+    EmbedderUnavailableError,
+    InvalidInputError,
+    PgvecError,
+    QueryError,
+    SyncError,
+    TransientQueryError,
+)
 from pgvec.model import ClaimedRow, Embedder, EntryKind, FailedRow, SyncTask, WrittenRow
 from pgvec.operations import embedding_sync as recipes
 from pgvec.operations.embedding_sync import Claim
@@ -165,7 +172,8 @@ class Lane:
         return FailedRow(row, error, options.backoff(row.attempts), park=park)
 
     def _outage_pause(self, failure: Failure) -> float:
-        asked: float = getattr(failure.error, "retry_after_seconds", None) or 0.0
+        error = failure.error
+        asked = (error.retry_after_seconds or 0.0) if isinstance(error, EmbedderUnavailableError) else 0.0
         return max(asked, self._options.backoff(self._outages + 1))
 
     def _write(self, task: SyncTask, claim: Claim, rows: Sequence[WrittenRow]) -> list[FailedRow]:
