@@ -20,7 +20,7 @@ PYTHON ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11,
 PIP = $(VENV)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check $(PIP_OPTIONS)
 REQUIREMENTS = pyproject.toml constraints.txt
 
-.PHONY: help demo test lint bench bench-filters bench-peers docs test-min migration wheel-test clean
+.PHONY: help demo test test-faults lint bench bench-filters bench-peers docs test-min migration wheel-test clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r target text; do printf '  make %-13s %s\n' "$$target" "$$text"; done
@@ -30,6 +30,9 @@ demo: $(VENV)/.installed-all ## Search the docstrings of your Python (starts a l
 
 test: $(VENV)/.installed-dev ## Run the tests (TEST_LEVEL=full runs everything; ARGS="-k filter" chooses)
 	@TEST_LEVEL="$(TEST_LEVEL)" $(VENV)/bin/pytest -n $(WORKERS) $(ARGS)
+
+test-faults: $(VENV)/.installed-dev ## Kill, freeze and cut off workers under load (ARGS="--seed N" replays)
+	@PYTHONPATH="tests:$$PWD" $(VENV)/bin/python -m support.faults $(ARGS)
 
 lint: $(VENV)/.installed-dev ## Check style, types and floors
 	@$(VENV)/bin/ruff check .

@@ -33,11 +33,13 @@ def listen(engine: sa.Engine, channel: str, heard: Callable[[], None], stop: thr
 
 
 def _listen_once(engine: sa.Engine, channel: str, heard: Callable[[], None], stop: threading.Event) -> None:
-    # Detached, so that a connection that listens never goes back into the caller's pool.
-    with engine.connect() as connection:
-        raw = connection.connection.driver_connection
-        assert isinstance(raw, psycopg.Connection)
-        connection.detach()
+    pooled = engine.raw_connection()
+    raw = pooled.driver_connection
+    assert isinstance(raw, psycopg.Connection)
+    # Taken out of the caller's pool for good, which would otherwise reset it when it is lost.
+    pooled.detach()
+    pooled.invalidate()
+    try:
         raw.rollback()
         raw.autocommit = True
         raw.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
@@ -45,3 +47,5 @@ def _listen_once(engine: sa.Engine, channel: str, heard: Callable[[], None], sto
         while not stop.is_set():
             for _ in raw.notifies(timeout=_SECONDS_BETWEEN_LOOKS, stop_after=1):
                 heard()
+    finally:
+        raw.close()
