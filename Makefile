@@ -24,7 +24,7 @@ DJANGO_TESTS = $(wildcard tests/*/test_django*.py)
 PIP = $(VENV)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check $(PIP_OPTIONS)
 REQUIREMENTS = pyproject.toml constraints.txt
 
-.PHONY: help demo test lint bench bench-filters bench-peers docs test-min test-django6 migration wheel-test clean
+.PHONY: help demo test test-faults test-index-faults lint bench bench-filters bench-peers docs test-min test-django6 migration wheel-test clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r target text; do printf '  make %-18s %s\n' "$$target" "$$text"; done
@@ -34,6 +34,9 @@ demo: $(VENV)/.installed-all ## Search the docstrings of your Python (starts a l
 
 test: $(VENV)/.installed-dev ## Run the tests (TEST_LEVEL=full runs everything; ARGS="-k filter" chooses)
 	@TEST_LEVEL="$(TEST_LEVEL)" $(VENV)/bin/pytest -n $(WORKERS) $(ARGS)
+
+test-faults: $(VENV)/.installed-dev ## Kill, freeze and cut off workers under load (ARGS="--seed N" replays)
+	@PYTHONPATH="tests:$$PWD" $(VENV)/bin/python -m support.faults $(ARGS)
 
 lint: $(VENV)/.installed-dev ## Check style, types and floors
 	@$(VENV)/bin/ruff check .

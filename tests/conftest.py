@@ -15,4 +15,6 @@ pytest_plugins = [
     "fix_role",
     "fix_password",
     "fix_django",
+    "fix_sync",
+    "fix_model_server",
 ]

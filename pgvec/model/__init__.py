@@ -3,6 +3,16 @@
 from pgvec.model.distance import Distance
 from pgvec.model.embedder import Embedder, InputKind, InputRole
 from pgvec.model.explanation import Explanation
+from pgvec.model.embedding_sync import (
+    Backfill,
+    ClaimedRow,
+    EmbeddingSync,
+    EntryKind,
+    FailedRow,
+    SyncStatus,
+    SyncTask,
+    WrittenRow,
+)
 from pgvec.model.facts import (
     CatalogIndex,
     ColumnStatistics,
@@ -34,7 +44,9 @@ from pgvec.model.vector_type import VectorType
 __all__ = [
     "And",
     "AppliedScript",
+    "Backfill",
     "CatalogIndex",
+    "ClaimedRow",
     "ColumnStatistics",
     "CompactForm",
     "Comparison",
@@ -42,6 +54,9 @@ __all__ = [
     "Distance",
     "Embedder",
     "Explanation",
+    "EmbeddingSync",
+    "EntryKind",
+    "FailedRow",
     "Filter",
     "IndexMethod",
     "InputKind",
@@ -65,6 +80,8 @@ __all__ = [
     "ServerFacts",
     "StoredRecord",
     "Strategy",
+    "SyncStatus",
+    "SyncTask",
     "TableFacts",
     "Target",
     "Term",
@@ -74,6 +91,7 @@ __all__ = [
     "VectorColumn",
     "VectorIndex",
     "VectorType",
+    "WrittenRow",
     "parse_filter",
     "recall_interval",
 ]

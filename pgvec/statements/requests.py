@@ -11,7 +11,14 @@ import sqlalchemy as sa
 from pgvec.model import Target
 from pgvec.statements.plan import SearchPlan, SearchShape
 
-__all__ = ["Execute", "Explain", "Find", "Forget", "Request", "Result", "Survey"]
+__all__ = ["Execute", "Explain", "Find", "Forget", "Place", "Request", "Result", "Survey"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Whose database to use, where no model or table of the caller's is meant: that of a table of pgvec's own."""
+
+    entity: sa.Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,7 @@ class Execute:
     """
 
     statement: sa.Executable
-    target: Target
+    target: Target | Place
     parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
     savepoint: bool = False
     scalars: bool = False
