@@ -19,13 +19,16 @@ from pgvec.errors import (
     RecordNotFoundError,
 )
 from pgvec.model import Embedder, InputKind, InputRole, Target, VectorType
+from pgvec.operations.keyword import KeywordQuestion
 from pgvec.operations.load import LoadOptions
 from pgvec.operations.search import Question
 from pgvec.orm.values import check_value, to_text
 from pgvec.statements.filters import build_filter
+from pgvec.statements.keyword import limit_belongs_to_the_index
 from pgvec.statements.load import OnConflict
 from pgvec.statements.load_requests import RowForm
 from pgvec.statements.plan import SearchShape, attributes
+from pgvec.statements.scoring import INDEX, TEXT, KeywordScoring
 from pgvec.statements.search import QUERY
 
 __all__ = [
@@ -34,6 +37,8 @@ __all__ = [
     "embed_query",
     "is_vector_text",
     "key_of",
+    "keyword_parameters",
+    "keyword_question",
     "load_options",
     "question",
     "upsert_key",
@@ -42,6 +47,7 @@ __all__ = [
 LARGEST_LIMIT = 100_000
 _LARGEST_OFFSET = 1_000_000
 _EF_SEARCH = range(1, 1_001)
+_LONGEST_TEXT = 10_000
 
 
 def question(
@@ -89,6 +95,50 @@ def question(
         record_key,
         None if recall is None else _share("recall", recall),
     )
+
+
+def keyword_question(
+    target: Target,
+    text: object,
+    *,
+    where: object,
+    limit: int,
+    offset: int,
+    index: str | None,
+    columns: Sequence[Any] | None,
+    include_embedding: bool,
+) -> KeywordQuestion:
+    """Check the arguments of a keyword search."""
+    shape = SearchShape(
+        limit=_whole_number("limit", limit, 1, LARGEST_LIMIT),
+        offset=_whole_number("offset", offset, 0, _LARGEST_OFFSET),
+    )
+    if columns is not None and include_embedding:
+        raise InvalidOptionError("include_embedding belongs to records: with columns=, name the embedding among them")
+    return KeywordQuestion(
+        shape,
+        KeywordScoring(pushed=where is None and limit_belongs_to_the_index(target)),
+        build_filter(target, where),
+        _display(target, columns),
+        bool(include_embedding),
+        keyword_parameters(text, index),
+    )
+
+
+def keyword_parameters(text: object, index: object) -> dict[str, Any]:
+    """Check what a keyword search asks for, and of which index."""
+    if not isinstance(text, str):
+        raise InvalidInputError(f"A keyword search takes a text, not {type(text).__name__}")
+    if not text.strip():
+        raise InvalidInputError("The query is an empty text: give at least one word")
+    if len(text) > _LONGEST_TEXT:
+        raise InvalidInputError(
+            f"The query has {len(text):,} characters: a keyword search takes at most {_LONGEST_TEXT:,}; ask with the words "
+            "that matter"
+        )
+    if index is not None and not isinstance(index, str):
+        raise InvalidOptionError(f"index= takes the name of a keyword index, not {index!r}")
+    return {TEXT: text, INDEX: index}
 
 
 def is_vector_text(target: Target, query: str) -> bool:

@@ -12,8 +12,8 @@ from pgvec.execution.async_session import AsyncBind, AsyncSessionDriver
 from pgvec.execution.copy import AsyncLoader
 from pgvec.execution.feed import AsyncRows
 from pgvec.model import Distance, Embedder, LoadReport, Matches, ProgressCallback, Target
+from pgvec.operations import keyword, write
 from pgvec.operations import search as searching
-from pgvec.operations import write
 from pgvec.operations.load import load
 from pgvec.operations.rows import checked_rows
 from pgvec.orm.reading import read_target
@@ -153,6 +153,76 @@ class AsyncRepository(Generic[M]):
             include_embedding=include_embedding,
         )
         return await self._driver.run(searching.search(self._target, question), self._target)
+
+    @overload
+    async def keyword_search(
+        self,
+        text: str,
+        *,
+        where: object = None,
+        limit: int = 10,
+        offset: int = 0,
+        index: str | None = None,
+        columns: None = None,
+        include_embedding: bool = False,
+    ) -> Matches[M]: ...
+
+    @overload
+    async def keyword_search(
+        self,
+        text: str,
+        *,
+        where: object = None,
+        limit: int = 10,
+        offset: int = 0,
+        index: str | None = None,
+        columns: Sequence[Any],
+        include_embedding: bool = False,
+    ) -> Matches[Any]: ...
+
+    async def keyword_search(
+        self,
+        text: str,
+        *,
+        where: object = None,
+        limit: int = 10,
+        offset: int = 0,
+        index: str | None = None,
+        columns: Sequence[Any] | None = None,
+        include_embedding: bool = False,
+    ) -> Matches[Any]:
+        """Find the records whose words match a text best, by BM25, in one statement.
+
+        Args:
+            text: Words, in any order; a record needs one of them. ``"..."`` requires a phrase, ``word*`` stands for all words
+                that begin so. Words are reduced, and stop words left out, as the configuration of the index says.
+            where: As for :meth:`search`.
+            limit: Most matches to return, from 1 to 100,000.
+            offset: Matches to pass over first.
+            index: Name of the keyword index, where the table has several.
+            columns: As for :meth:`search`.
+            include_embedding: As for :meth:`search`.
+
+        Returns:
+            The matches, the best first, with ``score``; their ``distance`` is NaN, since no vector was compared.
+
+        Raises:
+            InvalidInputError: The text, the condition or an option cannot be used; the subclass says why.
+            IndexNotFoundError: The table has no such keyword index, or several.
+            MigrationPendingError: The schema ``pgvec`` of this database knows no keyword search.
+            QueryError: Postgres refused the statement.
+        """
+        question = arguments.keyword_question(
+            self._target,
+            text,
+            where=where,
+            limit=limit,
+            offset=offset,
+            index=index,
+            columns=columns,
+            include_embedding=include_embedding,
+        )
+        return await self._driver.run(keyword.keyword_search(self._target, question), self._target)
 
     async def get(self, key: object, *, include_embedding: bool = False) -> M:
         """Return the record with a primary key: a value, a tuple, or a mapping for a key of several columns.

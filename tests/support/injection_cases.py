@@ -17,7 +17,7 @@ from support.injection import PAYLOADS
 
 from pgvec import read_csv, read_jsonl
 from pgvec.errors import PgvecError
-from pgvec.orm import Embedding, HnswIndex, IvfflatIndex, SetStorage, read_target
+from pgvec.orm import Embedding, HnswIndex, IvfflatIndex, KeywordIndex, SetStorage, read_target
 
 QUERY = [1.0, 2.0, 3.0]
 
@@ -132,6 +132,24 @@ BY_METHOD: dict[str, list[Case]] = {
         lambda make, text: note(make).search(QUERY, columns=("id", text)),
         lambda make, text: note(make).search(QUERY, columns=(sa.literal(text).label(text or None),)),
     ],
+    "keyword_search.text": [
+        lambda make, text: note(make).keyword_search(text),
+        lambda make, text: note(make).keyword_search(f'"{text}"'),
+        lambda make, text: note(make).keyword_search(f"{text}*"),
+        lambda make, text: note(make).keyword_search([text]),
+        lambda make, text: note(make).keyword_search("a", limit=text),
+        lambda make, text: note(make).keyword_search("a", offset=text),
+    ],
+    "keyword_search.where": [
+        lambda make, text: note(make).keyword_search(text, where={text: text}),
+        lambda make, text: note(make).keyword_search(text, where={"title": text}),
+        lambda make, text: note(make).keyword_search("a", where=text),
+    ],
+    "keyword_search.index": [lambda make, text: note(make).keyword_search("a", index=text)],
+    "keyword_search.columns": [
+        lambda make, text: note(make).keyword_search("a", columns=text),
+        lambda make, text: note(make).keyword_search("a", columns=("id", text)),
+    ],
     "get.key": [
         lambda make, text: note(make).get(text),
         lambda make, text: note(make).get((text,)),
@@ -233,6 +251,11 @@ def table(*extra: Any, embedding: Any = None) -> sa.Table:
     return sa.Table("declared", sa.MetaData(), *columns, *extra)
 
 
+def worded(**options: Any) -> sa.Table:
+    """A table with a keyword index."""
+    return table(sa.Column("text", sa.Text), KeywordIndex("text", **options))
+
+
 DECLARATIONS: dict[str, list[Declaration]] = {
     "Embedding.__init__.distance": [lambda text: table(embedding=Embedding(3, distance=text))],
     "Embedding.__init__.type": [lambda text: table(embedding=Embedding(3, type=text))],
@@ -249,6 +272,9 @@ DECLARATIONS: dict[str, list[Declaration]] = {
     "IvfflatIndex.__init__.column": [lambda text: table(IvfflatIndex(text))],
     "IvfflatIndex.__init__.quantization": [lambda text: table(IvfflatIndex("embedding", quantization=text))],
     "IvfflatIndex.__init__.name": [lambda text: table(IvfflatIndex("embedding", name=text))],
+    "KeywordIndex.__init__.columns": [lambda text: table(KeywordIndex(text))],
+    "KeywordIndex.__init__.config": [lambda text: worded(config=text)],
+    "KeywordIndex.__init__.name": [lambda text: worded(name=text)],
     "SetStorage.__init__.storage": [lambda text: SetStorage(table().c.embedding, text)],
     "read_target.column": [lambda text: read_target(Note, column=text)],
     "read_target.distance": [lambda text: read_target(Note, column="embedding", distance=text)],

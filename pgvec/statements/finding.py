@@ -1,0 +1,30 @@
+"""The statement for whatever a recipe wants to find."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from pgvec.statements.keyword import keyword_statement
+from pgvec.statements.requests import Find
+from pgvec.statements.scoring import KeywordScoring
+from pgvec.statements.search import search_statement
+
+__all__ = ["find_statement"]
+
+
+def find_statement(find: Find, columns: list[Any], schema: str, *, watched: bool = False) -> sa.Select[Any]:
+    """Build the statement for a request.
+
+    Args:
+        find: What is asked for.
+        columns: What to select for a row.
+        schema: Postgres schema of the extension.
+        watched: Whether the session's listeners may add conditions of their own to the statement.
+    """
+    match find.scoring:
+        case None:
+            return search_statement(find, columns, schema)
+        case KeywordScoring(pushed):
+            return keyword_statement(find, columns, pushed=pushed and not watched)
