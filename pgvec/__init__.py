@@ -1,6 +1,17 @@
 """pgvec turns the Postgres that a team already runs into the vector database of its application."""
 
-from pgvec.model import Distance, Embedder, LoadProgress, LoadReport, Match, Matches, Receipt, Strategy
+from pgvec.model import (
+    Distance,
+    Embedder,
+    Fusion,
+    FusionReport,
+    LoadProgress,
+    LoadReport,
+    Match,
+    Matches,
+    Receipt,
+    Strategy,
+)
 from pgvec.operations.row_sources import read_csv, read_jsonl
 from pgvec.repository import AsyncRepository, Repository
 
@@ -8,6 +19,8 @@ __all__ = [
     "AsyncRepository",
     "Distance",
     "Embedder",
+    "Fusion",
+    "FusionReport",
     "LoadProgress",
     "LoadReport",
     "Match",

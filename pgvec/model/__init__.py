@@ -14,6 +14,7 @@ from pgvec.model.facts import (
 )
 from pgvec.model.filter_parser import parse_filter
 from pgvec.model.filters import And, Comparison, Filter, Not, Operator, Or, Predicate
+from pgvec.model.fusion import Fusion, FusionReport
 from pgvec.model.load import LoadProgress, LoadReport, ProgressCallback
 from pgvec.model.match import Match, Matches, Receipt, Strategy
 from pgvec.model.migration import AppliedScript, MigrationStatus
@@ -32,6 +33,8 @@ __all__ = [
     "Distance",
     "Embedder",
     "Filter",
+    "Fusion",
+    "FusionReport",
     "IndexMethod",
     "InputKind",
     "InputRole",

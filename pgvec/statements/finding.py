@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
+from pgvec.statements.hybrid import hybrid_statement
 from pgvec.statements.keyword import keyword_statement
 from pgvec.statements.requests import Find
-from pgvec.statements.scoring import KeywordScoring
+from pgvec.statements.scoring import HybridScoring, KeywordScoring
 from pgvec.statements.search import search_statement
 
 __all__ = ["find_statement"]
@@ -28,3 +30,5 @@ def find_statement(find: Find, columns: list[Any], schema: str, *, watched: bool
             return search_statement(find, columns, schema)
         case KeywordScoring(pushed):
             return keyword_statement(find, columns, pushed=pushed and not watched)
+        case HybridScoring(pushed=pushed) as scoring:
+            return hybrid_statement(find, replace(scoring, pushed=pushed and not watched), columns, schema)

@@ -16,7 +16,7 @@ from pgvec.statements.requests import Find
 from pgvec.statements.scoring import INDEX, TEXT
 from pgvec.statements.search import BRANCHES
 
-__all__ = ["is_row", "keyword_matches", "keyword_statement", "limit_belongs_to_the_index"]
+__all__ = ["is_row", "keyword_matches", "keyword_statement", "limit_belongs_to_the_index", "row_type"]
 
 
 class _RowType(sa.ColumnElement[Any]):
@@ -84,9 +84,8 @@ def keyword_matches(target: Target, *, most: int | None, also: sa.ColumnElement[
         most: How many to return of the best, or None for all.
         also: Keys, as an array of the texts of arrays, whose scores are wanted in any case; they may come twice.
     """
-    table = target.entity if isinstance(target.entity, sa.Table) else sa.inspect(target.entity).local_table
     function = sa.func.pgvec._keyword_matches_v1(  # noqa: SLF001 - a function of pgvec's own schema
-        _RowType(table),
+        row_type(target),
         sa.bindparam(INDEX, type_=sa.Text()),
         sa.bindparam(TEXT, type_=sa.Text()),
         sa.null() if most is None else sa.literal_column(f"{most:d}"),
@@ -97,6 +96,11 @@ def keyword_matches(target: Target, *, most: int | None, also: sa.ColumnElement[
         for n, key in enumerate(attributes(target, target.key), start=1)
     )
     return sa.select(*keys, function.c.score).cte("pgvec_matches").prefix_with("MATERIALIZED")
+
+
+def row_type(target: Target) -> sa.ColumnElement[Any]:
+    """The type of the rows of the target's table, by which functions know the table."""
+    return _RowType(target.entity if isinstance(target.entity, sa.Table) else sa.inspect(target.entity).local_table)
 
 
 def is_row(target: Target, found: sa.FromClause) -> sa.ColumnElement[bool]:

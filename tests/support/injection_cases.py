@@ -150,6 +150,43 @@ BY_METHOD: dict[str, list[Case]] = {
         lambda make, text: note(make).keyword_search("a", columns=text),
         lambda make, text: note(make).keyword_search("a", columns=("id", text)),
     ],
+    "hybrid_search.text": [
+        lambda make, text: note(make).hybrid_search(text, vector=QUERY),
+        lambda make, text: note(make).hybrid_search(text),
+        lambda make, text: note(make).hybrid_search("a", vector=QUERY, limit=text),
+        lambda make, text: note(make).hybrid_search("a", vector=QUERY, candidates=text),
+        lambda make, text: note(make).hybrid_search("a", vector=QUERY, rrf_k=text, fusion="rrf"),
+        lambda make, text: note(make).hybrid_search("a", vector=QUERY, weights=(text, 1)),
+    ],
+    "hybrid_search.vector": [
+        lambda make, text: note(make).hybrid_search("a", vector=text),
+        lambda make, text: make(Note, column="bits").hybrid_search("a", vector=text),
+    ],
+    "hybrid_search.fusion": [lambda make, text: note(make).hybrid_search("a", vector=QUERY, fusion=text)],
+    "hybrid_search.where": [
+        lambda make, text: note(make).hybrid_search(text, vector=QUERY, where={text: text}),
+        lambda make, text: note(make).hybrid_search(text, vector=QUERY, where={"title": text}),
+    ],
+    "hybrid_search.index": [lambda make, text: note(make).hybrid_search("a", vector=QUERY, index=text)],
+    "hybrid_search.columns": [lambda make, text: note(make).hybrid_search("a", vector=QUERY, columns=("id", text))],
+    "tune_fusion.queries": [
+        lambda make, text: note(make).tune_fusion(text, text, vectors=text),
+        lambda make, text: note(make).tune_fusion([text, text], [{text}, {text: 1}], vectors=[QUERY, QUERY], folds=2),
+        lambda make, text: note(make).tune_fusion(["a", "b"], [{"x"}, {"y"}], vectors=[QUERY, QUERY], folds=text),
+    ],
+    "tune_fusion.relevance": [
+        lambda make, text: note(make).tune_fusion(["a", "b"], text, vectors=[QUERY, QUERY], folds=2),
+        lambda make, text: note(make).tune_fusion(["a", "b"], [text, {text: text}], vectors=[QUERY, QUERY], folds=2),
+    ],
+    "tune_fusion.vectors": [
+        lambda make, text: note(make).tune_fusion(["a", "b"], [{"x"}, {"y"}], vectors=text, folds=2),
+        lambda make, text: note(make).tune_fusion(["a", "b"], [{"x"}, {"y"}], vectors=[text, QUERY], folds=2),
+    ],
+    "tune_fusion.index": [
+        lambda make, text: note(make).tune_fusion(
+            ["a", "b"], [{"x"}, {"y"}], vectors=[QUERY, QUERY], index=text, folds=2
+        )
+    ],
     "get.key": [
         lambda make, text: note(make).get(text),
         lambda make, text: note(make).get((text,)),

@@ -53,6 +53,8 @@ def test_public_names() -> None:
         "AsyncRepository",
         "Distance",
         "Embedder",
+        "Fusion",
+        "FusionReport",
         "LoadProgress",
         "LoadReport",
         "Match",

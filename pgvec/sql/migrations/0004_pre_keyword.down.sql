@@ -16,6 +16,8 @@ BEGIN
 END
 $do$;
 
+DROP FUNCTION pgvec._keyword_store_fusion_v1(regtype, text, text, float8);
+DROP FUNCTION pgvec._keyword_fusion_v1(regtype, text, text);
 DROP FUNCTION pgvec.create_keyword_index(regclass, text[], numeric[], regconfig, text, float8, float8);
 DROP FUNCTION pgvec.rebuild_keyword_index(regclass, text);
 DROP FUNCTION pgvec.drop_keyword_index(regclass, text, boolean);
@@ -39,4 +41,5 @@ DROP FUNCTION pgvec._keyword_extension_v1();
 DROP FUNCTION pgvec._keyword_label_v1(numeric[], numeric);
 DROP FUNCTION pgvec._keyword_unit_v1(numeric[]);
 DROP FUNCTION pgvec._keyword_caller_v1();
+DROP TABLE pgvec.keyword_fusion;
 DROP TABLE pgvec.keyword_index;

@@ -638,3 +638,45 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION pgvec._keyword_matches_v1(regtype, text, text, bigint, text[]) IS 'Keys and scores of the rows that a text matches.';
+
+CREATE TABLE pgvec.keyword_fusion (
+    keyword_index integer NOT NULL REFERENCES pgvec.keyword_index (id) ON DELETE CASCADE,
+    vector_column text NOT NULL,
+    weight float8 NOT NULL CHECK (weight BETWEEN 0 AND 1),
+    fitted_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    PRIMARY KEY (keyword_index, vector_column)
+);
+COMMENT ON TABLE pgvec.keyword_fusion IS 'Weights of hybrid searches that were fitted on judgements.';
+COMMENT ON COLUMN pgvec.keyword_fusion.keyword_index IS 'The keyword index.';
+COMMENT ON COLUMN pgvec.keyword_fusion.vector_column IS 'The vector column that is searched along with it.';
+COMMENT ON COLUMN pgvec.keyword_fusion.weight IS 'Weight of the vectors, from 0 to 1; that of the words is the rest.';
+COMMENT ON COLUMN pgvec.keyword_fusion.fitted_at IS 'When it was stored.';
+GRANT SELECT ON pgvec.keyword_fusion TO PUBLIC;
+
+CREATE FUNCTION pgvec._keyword_fusion_v1(row_type regtype, name text, vector_column text) RETURNS float8
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    table_oid CONSTANT oid := (SELECT t.typrelid FROM pg_type AS t WHERE t.oid = row_type);
+    index CONSTANT pgvec.keyword_index := pgvec._keyword_find_v1(table_oid::regclass, name);
+BEGIN
+    RETURN (SELECT f.weight FROM pgvec.keyword_fusion AS f WHERE f.keyword_index = index.id AND f.vector_column = $3);
+END
+$function$;
+COMMENT ON FUNCTION pgvec._keyword_fusion_v1(regtype, text, text) IS 'The fitted weight of the vectors, or NULL.';
+
+CREATE FUNCTION pgvec._keyword_store_fusion_v1(row_type regtype, name text, vector_column text, weight float8) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    table_oid CONSTANT oid := (SELECT t.typrelid FROM pg_type AS t WHERE t.oid = row_type);
+    index CONSTANT pgvec.keyword_index := pgvec._keyword_find_v1(table_oid::regclass, name);
+BEGIN
+    IF NOT (SELECT pg_has_role(pgvec._keyword_caller_v1(), c.relowner, 'USAGE') FROM pg_class AS c WHERE c.oid = table_oid) THEN
+        RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = format('must be owner of table %s', table_oid::regclass);
+    END IF;
+    INSERT INTO pgvec.keyword_fusion AS f VALUES (index.id, $3, $4)
+        ON CONFLICT ON CONSTRAINT keyword_fusion_pkey DO UPDATE SET weight = excluded.weight, fitted_at = now();
+END
+$function$;
+COMMENT ON FUNCTION pgvec._keyword_store_fusion_v1(regtype, text, text, float8) IS 'Stores the weight of the vectors.';

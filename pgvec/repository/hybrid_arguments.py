@@ -1,0 +1,171 @@
+"""Arguments of hybrid searches, checked once for both repositories."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from pgvec.embedders import check_embeddings
+from pgvec.errors import InvalidInputError, InvalidOptionError
+from pgvec.model import Embedder, Fusion, InputRole, Target
+from pgvec.operations.hybrid import DEFAULT_WEIGHT, HybridQuestion, Judgement
+from pgvec.orm.rules import choose, whole_number
+from pgvec.repository import arguments
+from pgvec.statements.keyword import limit_belongs_to_the_index
+from pgvec.statements.scoring import NEAR_WEIGHT, WORDS_WEIGHT, HybridScoring
+
+__all__ = ["embed_queries", "hybrid_question", "judgements"]
+
+_LEAST_CANDIDATES = 100
+_MOST_CANDIDATES = 10_000
+_MOST_ROWS = 10_000
+
+
+def hybrid_question(
+    target: Target,
+    text: object,
+    vector: object,
+    *,
+    fusion: Fusion | str,
+    weights: object,
+    rrf_k: int,
+    candidates: int | None,
+    where: object,
+    limit: int,
+    offset: int,
+    index: str | None,
+    exact: bool,
+    ef_search: int | None,
+    columns: Sequence[Any] | None,
+    include_embedding: bool,
+) -> HybridQuestion:
+    """Check the arguments of a hybrid search."""
+    chosen = choose(Fusion, fusion, "fusion")
+    if weights is not None and chosen is Fusion.AUTO:
+        chosen = Fusion.CONVEX
+    parameters = arguments.keyword_parameters(text, index)
+    scoring = HybridScoring(
+        chosen,
+        limit=whole_number(limit, "limit", 1, _MOST_ROWS),
+        offset=whole_number(offset, "offset", 0, _MOST_ROWS),
+        rrf_k=whole_number(rrf_k, "rrf_k", 0, 1_000_000),
+        pushed=where is None and limit_belongs_to_the_index(target),
+    )
+    wanted = scoring.limit + scoring.offset
+    pool = max(_LEAST_CANDIDATES, wanted) if candidates is None else candidates
+    question = arguments.question(
+        target,
+        vector,
+        where=where,
+        limit=whole_number(pool, "candidates", wanted, 2 * _MOST_CANDIDATES),
+        offset=0,
+        exact=exact,
+        max_distance=None,
+        ef_search=ef_search,
+        recall=None,
+        columns=columns,
+        include_embedding=include_embedding,
+    )
+    if question.record_key is not None:
+        raise InvalidInputError("vector= takes a vector, not a record: pass its embedding")
+    near, words = _weights(weights, chosen)
+    question.parameters.update({**parameters, NEAR_WEIGHT: near, WORDS_WEIGHT: words})  # type: ignore[attr-defined]
+    return HybridQuestion(question, scoring)
+
+
+def embed_queries(target: Target, embedder: Embedder | None, texts: Sequence[str]) -> list[Any]:
+    """Embed several questions at once."""
+    if not texts:
+        raise InvalidInputError("queries= is empty: give the texts of judged queries")
+    first = arguments.embed_query(target, embedder, texts[0])
+    if embedder is None or len(texts) == 1:
+        return [first]
+    vectors = embedder.embed(list(texts[1:]), role=InputRole.QUERY)
+    return [first, *check_embeddings(vectors, len(texts) - 1, embedder.dimensions)]
+
+
+def judgements(
+    target: Target,
+    queries: Sequence[str],
+    vectors: Sequence[Any],
+    relevance: object,
+    *,
+    index: str | None,
+    limit: int,
+    candidates: int,
+    folds: int,
+) -> list[Judgement]:
+    """Check judged queries."""
+    whole_number(limit, "limit", 1, 1_000)
+    whole_number(candidates, "candidates", limit, _MOST_CANDIDATES)
+    whole_number(folds, "folds", 2, 100)
+    if isinstance(vectors, str) or len(vectors) != len(queries):
+        raise InvalidInputError("vectors= takes one vector for each query, in their order")
+    if isinstance(relevance, str) or not isinstance(relevance, Sequence) or len(relevance) != len(queries):
+        raise InvalidInputError(
+            "relevance= takes one set of keys (or mapping of keys to gains) for each query, in their order"
+        )
+    if len(queries) < folds:
+        raise InvalidInputError(
+            f"{len(queries)} judged queries cannot be dealt into {folds} parts: judge more, or give fewer folds"
+        )
+    return [
+        Judgement(
+            hybrid_question(
+                target,
+                text,
+                vector,
+                fusion=Fusion.CONVEX,
+                weights=None,
+                rrf_k=60,
+                candidates=2 * candidates,
+                where=None,
+                limit=2 * candidates,
+                offset=0,
+                index=index,
+                exact=False,
+                ef_search=None,
+                columns=target.key,
+                include_embedding=False,
+            ),
+            _gains(target, relevant),
+        )
+        for text, vector, relevant in zip(queries, vectors, relevance, strict=True)
+    ]
+
+
+def check_queries(queries: object) -> list[str]:
+    """Refuse what is no sequence of texts."""
+    if isinstance(queries, str) or not isinstance(queries, Sequence) or not all(isinstance(q, str) for q in queries):
+        raise InvalidInputError("queries= takes a list of texts")
+    return list(queries)
+
+
+def _gains(target: Target, relevant: object) -> dict[tuple[Any, ...], float]:
+    if isinstance(relevant, str) or not isinstance(relevant, Collection):
+        raise InvalidInputError(f"relevance= holds {relevant!r:.60}: give a set of keys, or a mapping of keys to gains")
+    gains = relevant if isinstance(relevant, Mapping) else dict.fromkeys(relevant, 1.0)
+    return {arguments.key_of(target, key): _number(gain, "a gain") for key, gain in gains.items()}
+
+
+def _weights(given: object, fusion: Fusion) -> tuple[float, float]:
+    if given is None:
+        return (DEFAULT_WEIGHT, 1 - DEFAULT_WEIGHT) if fusion in (Fusion.AUTO, Fusion.CONVEX) else (1.0, 1.0)
+    if isinstance(given, str) or not isinstance(given, Sequence) or len(given) != 2:
+        raise InvalidOptionError(f"weights={given!r:.60} takes two numbers: for the vectors and for the words")
+    near, words = (_number(weight, "a weight") for weight in given)
+    if near + words == 0:
+        raise InvalidOptionError("weights= are both 0: give at least one that is greater")
+    return (near / (near + words), words / (near + words)) if fusion is Fusion.CONVEX else (near, words)
+
+
+def _number(value: object, what: str) -> float:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not math.isfinite(value)
+        or not 0 <= value <= 1e9
+    ):
+        raise InvalidOptionError(f"{value!r:.60} cannot be {what}: give a number that is not negative")
+    return float(value)
