@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pgvec.embedders import check_embeddings
@@ -15,11 +16,10 @@ from pgvec.repository import arguments
 from pgvec.statements.keyword import limit_belongs_to_the_index
 from pgvec.statements.scoring import NEAR_WEIGHT, WORDS_WEIGHT, HybridScoring
 
-__all__ = ["embed_queries", "hybrid_question", "judgements"]
+__all__ = ["check_queries", "embed_queries", "hybrid_question", "judgements"]
 
 _LEAST_CANDIDATES = 100
 _MOST_CANDIDATES = 10_000
-_MOST_ROWS = 10_000
 
 
 def hybrid_question(
@@ -47,8 +47,8 @@ def hybrid_question(
     parameters = arguments.keyword_parameters(text, index)
     scoring = HybridScoring(
         chosen,
-        limit=whole_number(limit, "limit", 1, _MOST_ROWS),
-        offset=whole_number(offset, "offset", 0, _MOST_ROWS),
+        limit=whole_number(limit, "limit", 1, _MOST_CANDIDATES),
+        offset=whole_number(offset, "offset", 0, _MOST_CANDIDATES),
         rrf_k=whole_number(rrf_k, "rrf_k", 0, 1_000_000),
         pushed=where is None and limit_belongs_to_the_index(target),
     )
@@ -58,7 +58,7 @@ def hybrid_question(
         target,
         vector,
         where=where,
-        limit=whole_number(pool, "candidates", wanted, 2 * _MOST_CANDIDATES),
+        limit=whole_number(pool, "candidates", wanted, _MOST_CANDIDATES),
         offset=0,
         exact=exact,
         max_distance=None,
@@ -111,28 +111,31 @@ def judgements(
             f"{len(queries)} judged queries cannot be dealt into {folds} parts: judge more, or give fewer folds"
         )
     return [
-        Judgement(
-            hybrid_question(
-                target,
-                text,
-                vector,
-                fusion=Fusion.CONVEX,
-                weights=None,
-                rrf_k=60,
-                candidates=2 * candidates,
-                where=None,
-                limit=2 * candidates,
-                offset=0,
-                index=index,
-                exact=False,
-                ef_search=None,
-                columns=target.key,
-                include_embedding=False,
-            ),
-            _gains(target, relevant),
-        )
+        Judgement(_whole_pool(target, text, vector, index, candidates), _gains(target, relevant))
         for text, vector, relevant in zip(queries, vectors, relevance, strict=True)
     ]
+
+
+def _whole_pool(target: Target, text: str, vector: object, index: str | None, candidates: int) -> HybridQuestion:
+    """The search whose candidates are those of a hybrid search, and which returns them all."""
+    asked = hybrid_question(
+        target,
+        text,
+        vector,
+        fusion=Fusion.CONVEX,
+        weights=None,
+        rrf_k=60,
+        candidates=candidates,
+        where=None,
+        limit=candidates,
+        offset=0,
+        index=index,
+        exact=False,
+        ef_search=None,
+        columns=target.key,
+        include_embedding=False,
+    )
+    return replace(asked, scoring=replace(asked.scoring, limit=2 * candidates))
 
 
 def check_queries(queries: object) -> list[str]:
