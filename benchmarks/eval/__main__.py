@@ -84,7 +84,7 @@ def _measure(collection: Collection, conninfo: str, cache: Path) -> tuple[dict[s
         )
         Repository(connection, table).bulk_load(rows, columns=("id", "title", "text", "embedding"))
     with engine.begin() as connection:
-        repository = Repository(connection, table)
+        repository: Repository[Any] = Repository(connection, table)
         rankings = _rankings(repository, collection.queries, asked)
         report = repository.tune_fusion(collection.queries, collection.relevant, vectors=list(asked))
         tuned = _ranked(
@@ -118,14 +118,10 @@ def _rankings(
 def _ranked(
     search: Callable[[str, Any], Matches[Any]], queries: Sequence[str], vectors: NDArray[np.float32]
 ) -> list[list[str]]:
-    return [
-        [match.record[0] for match in search(text, vector)] for text, vector in zip(queries, vectors, strict=True)
-    ]
+    return [[match.record[0] for match in search(text, vector)] for text, vector in zip(queries, vectors, strict=True)]
 
 
-def _markdown(
-    results: dict[str, dict[str, float]], recalls: dict[str, dict[str, float]], about: dict[str, Any]
-) -> str:
+def _markdown(results: dict[str, dict[str, float]], recalls: dict[str, dict[str, float]], about: dict[str, Any]) -> str:
     lines = ["| collection | measure | " + " | ".join(METHODS) + " |", "|---|---|" + "---|" * len(METHODS)]
     for name, figures in results.items():
         for measure, row in (("nDCG@10", figures), ("recall@100", recalls[name])):

@@ -19,8 +19,7 @@ def mean_ndcg(rankings: Sequence[Sequence[str]], relevant: Sequence[AbstractSet[
 def mean_recall(rankings: Sequence[Sequence[str]], relevant: Sequence[AbstractSet[str]], limit: int = 100) -> float:
     """Return the mean share of the relevant texts that are among the first ``limit``."""
     return sum(
-        len(wanted.intersection(ranking[:limit])) / len(wanted)
-        for ranking, wanted in zip(rankings, relevant, strict=True)
+        len(wanted & set(ranking[:limit])) / len(wanted) for ranking, wanted in zip(rankings, relevant, strict=True)
     ) / len(rankings)
 
 
