@@ -287,6 +287,39 @@ def test_texts_of_other_types(connection: psycopg.Connection) -> None:
     assert found.fetchall() == [(["open", "1"],)]
 
 
+def test_nothing_of_the_owner_runs_with_the_rights_of_pgvec(login_role: str, connection: psycopg.Connection) -> None:
+    """Casts, constraints and other tables of a table's owner never run within the trigger function, which is not his."""
+    connection.execute(
+        sql.SQL(
+            "CREATE SCHEMA own AUTHORIZATION {0}; SET ROLE {0}; SET search_path = own;"
+            "CREATE FUNCTION told(text) RETURNS boolean LANGUAGE plpgsql AS"
+            " $$ BEGIN IF current_user <> '{0}' THEN RAISE 'ran as %', current_user; END IF; RETURN true; END $$;"
+            "CREATE DOMAIN number AS int CHECK (own.told(VALUE::text));"
+            "CREATE TYPE word AS (w text);"
+            "CREATE FUNCTION spoken(word) RETURNS text LANGUAGE sql AS $$ SELECT own.told('')::text $$;"
+            "CREATE CAST (word AS text) WITH FUNCTION spoken(word) AS IMPLICIT;"
+            "CREATE TABLE t (id number PRIMARY KEY, a text);"
+            "SELECT pgvec.create_keyword_index('t', '{{a}}');"
+            "INSERT INTO t VALUES (1, 'bank')"
+        ).format(sql.SQL(login_role))
+    )
+    found = connection.execute(
+        "SELECT key FROM pgvec._keyword_matches_v1('t', NULL, 'bank', 5, '{\"{1}\"}')"
+    ).fetchall()
+    assert found == [(["1"],), (["1"],)]
+    held = store(connection)
+    connection.execute("ALTER TABLE t ALTER COLUMN a TYPE word USING ROW(a)::word")
+    connection.execute("CREATE TABLE other (id int, a word)")
+    connection.execute(
+        f"CREATE TRIGGER t AFTER INSERT ON other REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT"
+        f" EXECUTE FUNCTION {held}_upkeep()"
+    )
+    for table in ("t", "other"):
+        with pytest.raises(psycopg.Error, match="are not those any more") as raised:
+            connection.execute(f"INSERT INTO {table} VALUES (2, ROW('x'))")
+        assert raised.value.sqlstate == "PV004"
+
+
 def test_a_dropped_table_leaves_nothing_for_long(connection: psycopg.Connection) -> None:
     """Dropping a table is not held up by its keyword index; what is left goes when the next one is made."""
     create = "CREATE TABLE t (id int PRIMARY KEY, a text); SELECT pgvec.create_keyword_index('t', '{a}')"

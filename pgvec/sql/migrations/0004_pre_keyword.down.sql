@@ -31,6 +31,7 @@ DROP FUNCTION pgvec._keyword_prepare_v1(regclass, text, text[], numeric[], regco
 DROP FUNCTION pgvec._keyword_discard_v1(integer);
 DROP FUNCTION pgvec._keyword_upkeep_v1(pgvec.keyword_index, text, text);
 DROP FUNCTION pgvec._keyword_check_v1(regclass, text[], numeric[]);
+DROP FUNCTION pgvec._keyword_key_types_v1(pgvec.keyword_index);
 DROP FUNCTION pgvec._keyword_is_key_v1(oid);
 DROP FUNCTION pgvec._keyword_is_text_v1(oid);
 DROP FUNCTION pgvec._keyword_base_v1(oid);

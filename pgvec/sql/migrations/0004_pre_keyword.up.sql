@@ -202,6 +202,17 @@ RETURN (
     SELECT bases.oid FROM bases WHERE typtype <> 'd');
 COMMENT ON FUNCTION pgvec._keyword_base_v1(oid) IS 'The type that a domain is made of.';
 
+-- Not the domains themselves: a cast to one runs its constraints.
+CREATE FUNCTION pgvec._keyword_key_types_v1(index pgvec.keyword_index) RETURNS text[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN (
+    SELECT array_agg(
+        format_type(pgvec._keyword_base_v1(a.atttypid), CASE WHEN t.typtype = 'd' THEN -1 ELSE a.atttypmod END) ORDER BY k.n)
+    FROM unnest(index.key_columns) WITH ORDINALITY AS k (c, n)
+    JOIN pg_attribute AS a ON a.attrelid = index.relation AND a.attname = k.c AND NOT a.attisdropped
+    JOIN pg_type AS t ON t.oid = a.atttypid);
+COMMENT ON FUNCTION pgvec._keyword_key_types_v1(pgvec.keyword_index) IS 'The types of the key columns.';
+
 CREATE FUNCTION pgvec._keyword_is_text_v1(type oid) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (
@@ -245,7 +256,7 @@ BEGIN
     store := format('pgvec.keyword_%s', made.id);
     SELECT pg_get_userbyid(c.relowner) INTO STRICT owner FROM pg_class AS c WHERE c.oid = $1;
     SELECT string_agg(
-            format('key_%s %s %s NOT NULL', n - 1, format_type(a.atttypid, a.atttypmod),
+            format('key_%s %s %s NOT NULL', n - 1, (pgvec._keyword_key_types_v1(made))[n],
                 CASE WHEN l.oid IS NOT NULL THEN format('COLLATE %I.%I', s.nspname, l.collname) END), ', ' ORDER BY n),
             string_agg(format('key_%s', n - 1), ', ' ORDER BY n),
             string_agg(format('kept.key_%s = r.%I', n - 1, c), ' AND ' ORDER BY n)
@@ -277,6 +288,9 @@ COMMENT ON FUNCTION pgvec._keyword_prepare_v1(regclass, text, text[], numeric[],
 -- The trigger function's text. Its plans are kept for the session, so joins are settled beforehand: a plan for one row would be
 -- slow for a hundred thousand, and one for a hundred thousand for one row. An UPDATE reindexes what it changes: rows that are
 -- among the new ones but not among the old, and the other way round; no join of the two is needed to see that.
+--
+-- It first makes sure of table and types: its owner is not the table's, who might have changed a column to a type of his own since,
+-- or put the trigger on another table, and the casts and operators of that type would run with the rights of the function's owner.
 CREATE FUNCTION pgvec._keyword_upkeep_v1(index pgvec.keyword_index, listed text, same_key text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -318,6 +332,22 @@ DECLARE
     more bigint := 0;
     longer bigint := 0;
 BEGIN
+    IF NOT EXISTS (SELECT FROM pgvec.keyword_index AS i WHERE i.id = %6$s AND i.relation = TG_RELID) OR EXISTS (
+        SELECT FROM pg_attribute AS a
+        WHERE a.attrelid = TG_RELID AND a.attname = ANY (%7$L::name[]) AND (
+            a.attgenerated NOT IN ('', 's')
+            OR CASE WHEN a.atttypid IN (25, 1042, 1043) THEN false ELSE NOT pgvec._keyword_is_text_v1(a.atttypid) END)
+        UNION ALL
+        SELECT FROM pg_attribute AS a
+        WHERE a.attrelid = TG_RELID AND a.attname = ANY (%8$L::name[]) AND (
+            a.attgenerated NOT IN ('', 's')
+            OR CASE WHEN a.atttypid < 16384 THEN false ELSE NOT pgvec._keyword_is_key_v1(a.atttypid) END))
+    THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'PV004',
+            MESSAGE = format('The columns of %%s are not those any more that its keyword index was made for', TG_RELID::regclass),
+            HINT = 'Drop the keyword index, and make it anew';
+    END IF;
     IF TG_OP = 'INSERT' THEN
         %2$s;
     ELSIF TG_OP = 'DELETE' THEN
@@ -344,7 +374,8 @@ $body$$sql$,
         format(insertion, pgvec._keyword_documents_v1(index, 'new_rows')),
         format(deletion, 'old_rows'),
         format(deletion, before),
-        format(insertion, pgvec._keyword_documents_v1(index, after)));
+        format(insertion, pgvec._keyword_documents_v1(index, after)),
+        index.id, index.text_columns, index.key_columns);
 END
 $function$;
 COMMENT ON FUNCTION pgvec._keyword_upkeep_v1(pgvec.keyword_index, text, text) IS 'SQL that creates the trigger function of a keyword index.';
@@ -583,9 +614,8 @@ BEGIN
         index.k1 * unit * (1 - index.b), index.k1 * unit * index.b,
         counts, scores,
         (SELECT string_agg(format('key_%s::text', n - 1), ', ' ORDER BY n) FROM generate_subscripts(index.key_columns, 1) AS n),
-        (SELECT string_agg(format('(wanted::text[])[%s]::%s', n, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY n)
-            FROM unnest(index.key_columns) WITH ORDINALITY AS k (c, n)
-            JOIN pg_attribute AS a ON a.attrelid = index.relation AND a.attname = c AND NOT a.attisdropped),
+        (SELECT string_agg(format('(wanted::text[])[%s]::%s', n, t), ', ' ORDER BY n)
+            FROM unnest(pgvec._keyword_key_types_v1(index)) WITH ORDINALITY AS k (t, n)),
         before);
 END
 $function$;
