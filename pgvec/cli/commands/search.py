@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+import math
+from typing import Annotated, Any, Literal, TypeAlias
 
 import sqlalchemy as sa
 import typer
@@ -18,6 +19,8 @@ from pgvec.errors import InvalidFilterError, InvalidOptionError
 from pgvec.execution.reflection import reflect_table
 
 __all__ = ["search", "search_table"]
+
+Mode: TypeAlias = Literal["search", "keyword", "hybrid"]
 
 
 def search(
@@ -47,11 +50,17 @@ def search(
     exact: Annotated[bool, typer.Option("--exact", help="Compare every row instead of asking the index.")] = False,
     max_distance: Annotated[float | None, typer.Option(help="Leave out what is farther away.")] = None,
     ef_search: Annotated[int | None, typer.Option(help="hnsw.ef_search for this search.")] = None,
+    keyword: Annotated[
+        bool, typer.Option("--keyword", help="Look for the words of the text, by a keyword index (BM25).")
+    ] = False,
+    hybrid: Annotated[bool, typer.Option("--hybrid", help="Look for the words and by vectors, and fuse both.")] = False,
     url: Url = None,
     as_json: Json = False,
 ) -> None:
     """Show the rows of a table that are nearest to a text or a vector, and how they were found."""
-    query = _query(text, vector)
+    mode = _mode(keyword=keyword, hybrid=hybrid)
+    query = _query(text, vector, mode)
+    options = _options(mode, exact=exact, max_distance=max_distance, ef_search=ef_search)
     names = names_in(columns, "--columns")
     condition = _condition(where)
     with open_database(url) as engine:
@@ -60,14 +69,14 @@ def search(
             engine,
             reflected,
             query,
+            mode=mode,
+            text=text,
             column=column,
             distance=distance,
             columns=names,
             where=condition,
             limit=limit,
-            exact=exact,
-            max_distance=max_distance,
-            ef_search=ef_search,
+            **options,
         )
     if as_json:
         print_json(
@@ -75,7 +84,8 @@ def search(
                 "matches": [
                     {
                         "rank": match.rank,
-                        "distance": match.distance,
+                        "distance": None if math.isnan(match.distance) else match.distance,
+                        **({} if match.score is None else {"score": match.score}),
                         "similarity": match.similarity,
                         "record": dict(zip(shown, match.record, strict=True)),
                     }
@@ -95,6 +105,8 @@ def search_table(
     table: sa.Table,
     query: object,
     *,
+    mode: Mode = "search",
+    text: str | None = None,
     column: str | None = None,
     distance: str | None = None,
     columns: tuple[str, ...] | None = None,
@@ -106,20 +118,52 @@ def search_table(
         engine: An engine on the database.
         table: The table.
         query: A vector, or a text for the default embedder.
+        mode: Which search: by vectors, by words, or by both.
+        text: The words, for the latter two.
         column: The vector column, where the table has several.
         distance: The distance, where no index tells.
         columns: Names of the columns to read; all but the vectors by default.
         **options: As for :meth:`pgvec.Repository.search`.
     """
     target = Repository[Any](engine, table, column=column, distance=distance).target
-    embedder = embedder_for(target.column) if isinstance(query, str) else None
+    embedder = embedder_for(target.column) if isinstance(query, str) and mode != "keyword" else None
     repository = Repository[Any](engine, table, column=column, distance=distance, embedder=embedder)
     names = columns or tuple(found.key for found in table.c if found.key not in target.embeddings)
-    return names, repository.search(query, columns=names, **options)
+    if mode == "search":
+        return names, repository.search(query, columns=names, **options)
+    assert text is not None
+    if mode == "keyword":
+        return names, repository.keyword_search(text, columns=names, **options)
+    vector = None if isinstance(query, str) else query
+    return names, repository.hybrid_search(text, vector=vector, columns=names, **options)
 
 
-def _query(text: str | None, vector: str | None) -> object:
-    if (text is None) == (vector is None):
+def _mode(*, keyword: bool, hybrid: bool) -> Mode:
+    if keyword and hybrid:
+        raise InvalidOptionError("give either --keyword or --hybrid, and not both")
+    return "keyword" if keyword else "hybrid" if hybrid else "search"
+
+
+def _options(mode: Mode, *, exact: bool, max_distance: float | None, ef_search: int | None) -> dict[str, Any]:
+    """The options of the vector part; those that another search does not have are refused."""
+    if max_distance is not None and mode != "search":
+        raise InvalidOptionError(f"--max-distance does not belong to --{mode}, which orders by a score")
+    if mode == "keyword":
+        if exact or ef_search is not None:
+            raise InvalidOptionError("--exact and --ef-search do not belong to --keyword, which compares no vectors")
+        return {}
+    options: dict[str, Any] = {"exact": exact, "ef_search": ef_search}
+    return options if mode == "hybrid" else {**options, "max_distance": max_distance}
+
+
+def _query(text: str | None, vector: str | None, mode: Mode) -> object:
+    if mode != "search" and text is None:
+        raise InvalidOptionError(f"--{mode} looks for words: give a text")
+    if mode == "keyword" and vector is not None:
+        raise InvalidOptionError(
+            "--vector does not belong to --keyword, which compares no vectors: give --hybrid for both"
+        )
+    if mode == "search" and (text is None) == (vector is None):
         raise InvalidOptionError("give either a text or --vector, and not both")
     if vector is None:
         return text
