@@ -39,8 +39,8 @@ def main() -> None:
                 cells.append(result)
             if not overhead and not arguments.no_overhead:
                 say("comparing with benchmarks/baseline.sql")
-                rounds = max(3, effort.rounds)
-                overhead = measure_overhead(store.open(data), data, queries=effort.queries, rounds=rounds)
+                built, rounds = store.open(data), max(3, effort.rounds)
+                overhead = measure_overhead(built, data, queries=effort.queries, rounds=rounds, cpu=effort.cpu)
             about["data"].append(describe_data(data))
             about |= describe_environment(store.conninfo(data))
     if not cells:

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.filters.clock import cpu_clock
 from benchmarks.filters.data import FilterData
 from benchmarks.filters.grid import Cell
 from benchmarks.filters.oracle import CellResult, StrategyResult, choose_oracle, is_good
-from benchmarks.filters.strategies import Contender
+from benchmarks.filters.strategies import Contender, clocks_of
 from benchmarks.filters.truth import Truth, find_truth, judge
 from benchmarks.measure import Timings, measure
 from benchmarks.search import found_ids
@@ -109,8 +108,7 @@ class _Race:
         self._judge = judge
         self._effort = effort
         self._searches = {name: contender.prepare(judge.cell) for name, contender in contenders.items()}
-        pids = {name: contender.backend_pid for name, contender in contenders.items()} if effort.cpu else {}
-        self._clocks = {name: cpu_clock(pid) for name, pid in pids.items()}
+        self._clocks = clocks_of(contenders, cpu=effort.cpu)
 
     def pilot(self) -> dict[str, StrategyResult]:
         """Ask everyone a few queries."""

@@ -56,7 +56,7 @@ def common_parser(program: str, description: str | None, output: str) -> argpars
 def store_of(arguments: argparse.Namespace) -> AbstractContextManager[Store]:
     """Return the store that is asked for."""
     url = arguments.url or os.environ.get("PGVEC_BENCH_URL")
-    return open_store(url, arguments.cache, keeps_schema=arguments.keep_schema)
+    return open_store(url, arguments.cache, keeps_schema=arguments.keep_schema, serial=arguments.cpu)
 
 
 def read_data(arguments: argparse.Namespace) -> Iterator[tuple[FilterData, list[Cell]]]:

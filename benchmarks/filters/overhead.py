@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
@@ -14,10 +15,10 @@ import psycopg
 
 from benchmarks.baseline import BASELINE
 from benchmarks.filters.data import FilterData
-from benchmarks.filters.grid import make_cells
+from benchmarks.filters.grid import Cell, make_cells
 from benchmarks.filters.store import Built
-from benchmarks.filters.strategies import hand_strategies, open_pgvec
-from benchmarks.measure import Search, measure
+from benchmarks.filters.strategies import Contender, clocks_of, hand_strategies, open_pgvec
+from benchmarks.measure import Search, Timings, measure
 from pgvec.execution.cursor import BinaryVector, open_cursor
 
 __all__ = ["baseline_for", "measure_overhead"]
@@ -25,7 +26,7 @@ __all__ = ["baseline_for", "measure_overhead"]
 _Sent = tuple[Any, Any]
 
 
-def measure_overhead(built: Built, data: FilterData, *, queries: int, rounds: int) -> dict[str, float]:
+def measure_overhead(built: Built, data: FilterData, *, queries: int, rounds: int, cpu: bool) -> dict[str, float]:
     """Return ratios of medians: of the statement that pgvec sends, and of the whole call, over what it is held to."""
     cells = {cell.name: cell for cell in make_cells(data)}
     everything, half = cells["100% uncorrelated"], cells["50% uncorrelated"]
@@ -34,11 +35,12 @@ def measure_overhead(built: Built, data: FilterData, *, queries: int, rounds: in
         hand_strategies(built, data, ["plain"]) as by_hand,
         psycopg.connect(built.conninfo) as connection,
     ):
+        baseline = Contender(lambda _cell: _baseline(connection, data), connection.info.backend_pid)
         sides = (
-            {"floor": _baseline(connection, data), **_twice(connection, pgvec.prepare(everything), queries)},
-            {"floor": by_hand["plain"].prepare(half), **_twice(connection, pgvec.prepare(half), queries)},
+            _Side(everything, {"floor": baseline, "statement": _again(connection, pgvec, queries), "pgvec": pgvec}),
+            _Side(half, {"floor": by_hand["plain"], "statement": _again(connection, pgvec, queries), "pgvec": pgvec}),
         )
-        unfiltered, filtered = (measure(side, queries, rounds=rounds) for side in sides)
+        unfiltered, filtered = (side.measured(queries, rounds, cpu=cpu) for side in sides)
     return {
         "unfiltered_over_baseline": unfiltered["statement"].ratio(unfiltered["floor"]),
         "unfiltered_call_over_baseline": unfiltered["pgvec"].ratio(unfiltered["floor"]),
@@ -66,17 +68,34 @@ def _baseline(connection: psycopg.Connection[Any], data: FilterData) -> Search:
     return search
 
 
-def _twice(connection: psycopg.Connection[Any], search: Search, queries: int) -> dict[str, Search]:
-    """Return the search of pgvec, and what only sends the same statements."""
-    sent = [_recorded(search, query) for query in range(queries)]
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """What is compared in one cell."""
 
-    def again(query: int) -> Any:
-        with open_cursor(connection) as cursor:
-            for statement, given in sent[query]:
-                cursor.execute(statement, given, prepare=True)
-            return cursor.fetchall()
+    cell: Cell
+    contenders: dict[str, Contender]
 
-    return {"statement": again, "pgvec": search}
+    def measured(self, queries: int, rounds: int, *, cpu: bool) -> dict[str, Timings]:
+        searches = {name: contender.prepare(self.cell) for name, contender in self.contenders.items()}
+        return measure(searches, queries, rounds=rounds, clocks=clocks_of(self.contenders, cpu=cpu))
+
+
+def _again(connection: psycopg.Connection[Any], contender: Contender, queries: int) -> Contender:
+    """Return what only sends the statements again that a contender sent."""
+
+    def prepare(cell: Cell) -> Search:
+        search = contender.prepare(cell)
+        sent = [_recorded(search, query) for query in range(queries)]
+
+        def again(query: int) -> Any:
+            with open_cursor(connection) as cursor:
+                for statement, given in sent[query]:
+                    cursor.execute(statement, given, prepare=True)
+                return cursor.fetchall()
+
+        return again
+
+    return Contender(prepare, connection.info.backend_pid)
 
 
 def _recorded(search: Search, query: int) -> list[_Sent]:

@@ -28,6 +28,7 @@ from pgvec.orm import Embedding, HnswIndex
 
 __all__ = ["DEFAULT_CACHE", "Built", "Store", "define_model", "open_store"]
 
+_LOCK_TIMEOUT = "10s"
 DEFAULT_CACHE = Path("~/.cache/pgvec-benchmarks")
 _TYPES: dict[str, type[sa.types.TypeEngine[Any]]] = {
     "smallint": sa.SmallInteger,
@@ -66,6 +67,7 @@ class Store:
         made: Names of the databases to drop in the end.
         facts: What building them took, by name of the data, where that is not written down.
         suffix: Keeps the databases of two runs on one server apart.
+        serial: Whether connections go without parallel workers, whose time of the CPU nobody would count.
     """
 
     url: str
@@ -74,6 +76,7 @@ class Store:
     made: list[str] = field(default_factory=list)
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     suffix: str = ""
+    serial: bool = False
 
     def open(self, data: FilterData) -> Built:
         """Return the database with the data, building it where there is none."""
@@ -90,7 +93,7 @@ class Store:
 
     def conninfo(self, data: FilterData) -> str:
         """Return the address of the database with the data."""
-        return make_conninfo(self.url, dbname=self._name(data))
+        return self._address(self._name(data))
 
     def forget(self, data: FilterData) -> None:
         """Have the database of the data built anew when it is opened next."""
@@ -104,7 +107,7 @@ class Store:
         source = psycopg.conninfo.conninfo_to_dict(built.conninfo)["dbname"]
         self._administer("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", name, str(source))
         try:
-            conninfo = make_conninfo(self.url, dbname=name)
+            conninfo = self._address(name)
             _run_script(conninfo, script)
             _prewarm(conninfo)
             yield Built(conninfo, built.load_seconds, built.index_seconds, *_sizes(conninfo))
@@ -115,6 +118,10 @@ class Store:
         """Drop what is not kept."""
         for name in self.made:
             self._administer("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+
+    def _address(self, name: str) -> str:
+        address = make_conninfo(self.url, dbname=name)
+        return make_conninfo(address, options="-c max_parallel_workers_per_gather=0") if self.serial else address
 
     def _name(self, data: FilterData) -> str:
         return f"pgvec_filters_{data.key()}{self.suffix}"
@@ -147,7 +154,12 @@ class Store:
         """Install the schema ``pgvec`` of this checkout, without what another one left or calibrated in it."""
         if not self.keeps_schema:
             with psycopg.connect(conninfo, autocommit=True) as connection:
-                connection.execute("DROP SCHEMA IF EXISTS pgvec CASCADE")
+                connection.execute("SELECT set_config('lock_timeout', %s, false)", [_LOCK_TIMEOUT])
+                try:
+                    connection.execute("DROP SCHEMA IF EXISTS pgvec CASCADE")
+                except psycopg.errors.LockNotAvailable as exc:
+                    message = "another run uses this database: wait for it, or choose another --cache"
+                    raise RuntimeError(message) from exc
         up(conninfo)
 
     def _build(self, data: FilterData, name: str) -> Built:
@@ -155,7 +167,7 @@ class Store:
         self._administer("CREATE DATABASE {}", name)
         if self.folder is None:
             self.made.append(name)
-        conninfo = make_conninfo(self.url, dbname=name)
+        conninfo = self._address(name)
         with psycopg.connect(conninfo, autocommit=True) as connection:
             connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
         return _fill(data, conninfo)
@@ -166,10 +178,10 @@ class Store:
 
 
 @contextmanager
-def open_store(url: str | None, cache: Path, *, keeps_schema: bool = False) -> Iterator[Store]:
+def open_store(url: str | None, cache: Path, *, keeps_schema: bool = False, serial: bool = False) -> Iterator[Store]:
     """Yield the store: on a server that is given, where its databases are dropped in the end, or on an embedded one that is kept."""
     if url is not None:
-        store = Store(url, None, keeps_schema, suffix=f"_{secrets.token_hex(4)}")
+        store = Store(url, None, keeps_schema, suffix=f"_{secrets.token_hex(4)}", serial=serial)
         try:
             yield store
         finally:
@@ -178,7 +190,7 @@ def open_store(url: str | None, cache: Path, *, keeps_schema: bool = False) -> I
     folder = cache.expanduser()
     folder.mkdir(parents=True, exist_ok=True)
     with EmbeddedServer(folder / "server") as server:
-        yield Store(server.url, folder, keeps_schema)
+        yield Store(server.url, folder, keeps_schema, serial=serial)
 
 
 def define_model(data: FilterData) -> type[Any]:

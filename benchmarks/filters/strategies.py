@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -14,15 +14,16 @@ from psycopg.rows import TupleRow
 from psycopg.types.numeric import Int2, Int4
 from sqlalchemy.orm import Session
 
+from benchmarks.filters.clock import cpu_clock
 from benchmarks.filters.data import FilterData
 from benchmarks.filters.grid import Cell, Comparison
 from benchmarks.filters.store import Built, define_model
 from benchmarks.floor import register_types
-from benchmarks.measure import Search
+from benchmarks.measure import Clock, Search
 from pgvec import Repository
 from pgvec.execution.url import engine_url
 
-__all__ = ["ADVISED", "BY_HAND", "PGVEC", "ByHand", "Contender", "hand_strategies", "open_pgvec"]
+__all__ = ["ADVISED", "BY_HAND", "PGVEC", "ByHand", "Contender", "clocks_of", "hand_strategies", "open_pgvec"]
 
 _Prepare: TypeAlias = Callable[[Cell], Search]
 
@@ -87,6 +88,11 @@ BY_HAND = {
     "relaxed": ByHand(_RELAXED, "relaxed_order"),
     "exact": ByHand(_EXACT),
 }
+
+
+def clocks_of(contenders: Mapping[str, Contender], *, cpu: bool) -> dict[str, Clock]:
+    """Return the clocks that count the CPU of each, or none where time on the wall counts."""
+    return {name: cpu_clock(contender.backend_pid) for name, contender in contenders.items()} if cpu else {}
 
 
 @contextmanager

@@ -25,8 +25,8 @@ from pgvec.statements.search import QUERY, TRAILING
 __all__ = ["Found", "PreparedFind", "prepare_find"]
 
 # A record or row, its distance, the position of the branch that found it (where something else scores, an array of score and
-# branch), and the number of rows that were counted.
-Found: TypeAlias = tuple[Any, float, Any, int | None]
+# branch), the number of rows that were counted, and where many queries were asked, the number of the query.
+Found: TypeAlias = tuple[Any, ...]
 
 _Processor = Callable[[Any], Any] | None
 _CAPACITY = 1_000
@@ -46,6 +46,7 @@ class PreparedFind:
 
     def __init__(self, find: Find, schema: str, dialect: sa.Dialect, watched: bool) -> None:
         self._schema = schema
+        self._trailing = TRAILING + find.shape.many
         self.reader = None if find.display is not None else RecordReader(find.target, find.include_embedding)
         self.through_orm = self.reader is not None and (watched or not self.reader.plain)
         if find.display is not None:
@@ -118,7 +119,7 @@ class PreparedFind:
                 column.type.dialect_impl(self._dialect).result_processor(self._dialect, described.type_code)
                 for column, described in zip(self._columns, cursor.description or (), strict=False)
             ]
-            self._processors = [*processors, *[None] * TRAILING] if any(processors) else []
+            self._processors = [*processors, *[None] * self._trailing] if any(processors) else []
         if not self._processors:
             return rows
         return [
@@ -128,12 +129,13 @@ class PreparedFind:
 
     def found(self, rows: Iterable[Sequence[Any]], session: Session | None) -> list[Found]:
         """Return what was found in processed rows: records or named rows, with distance and branch."""
+        cut = -self._trailing
         if self._row_type is not None:
-            return [(self._row_type._make(row[:-TRAILING]), *row[-TRAILING:]) for row in rows]
+            return [(self._row_type._make(row[:cut]), *row[cut:]) for row in rows]
         assert self.reader is not None
         if self.through_orm:
-            return [(self.reader.guard(row[0]), *row[-TRAILING:]) for row in rows]
-        return [(self.reader.record(row[:-TRAILING], session), *row[-TRAILING:]) for row in rows]
+            return [(self.reader.guard(row[0]), *row[cut:]) for row in rows]
+        return [(self.reader.record(row[:cut], session), *row[cut:]) for row in rows]
 
 
 def prepare_find(find: Find, schema: str, dialect: sa.Dialect, *, watched: bool = False) -> PreparedFind:

@@ -119,7 +119,9 @@ def read_survey(target: Target, row: Any, settings: Any, costs: Any) -> TableFac
     return TableFacts(
         rows=None if row.row_count is None else float(row.row_count),
         pages=None if row.page_count is None else float(row.page_count),
-        indexed=frozenset(row.indexed or ()),
+        indexed=frozenset((row.indexed or {}).get("false", ())),
+        contained=frozenset((row.indexed or {}).get("true", ())),
+        is_partitioned=row.is_partitioned,
         columns={name: _statistics(found) for name, found in (row.columns or {}).items()},
         indexes=_indexes(target, row.indexes or ()),
         compact=tuple(_compact_forms(target, row.compact or ())),

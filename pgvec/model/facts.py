@@ -177,7 +177,9 @@ class TableFacts:
         rows: Estimated number of rows, or None where the table was never analysed.
         pages: Pages of the heap, or None where the table was never analysed.
         columns: Statistics by column name.
-        indexed: Names of the columns that lead an index of another kind, by which rows that pass a filter can be found.
+        indexed: Names of the columns that lead an index by which rows with a value or in a range are found.
+        contained: Names of the columns with an index by which rows that contain something are found.
+        is_partitioned: Whether the rows are in partitions or in tables that inherit.
         indexes: Its vector indexes on any column, as the catalog has them.
         compact: Smaller forms of the vectors that indexes for filters bring along.
         partitions: Its partitions, for a partitioned table.
@@ -189,6 +191,8 @@ class TableFacts:
     pages: float | None = None
     columns: Mapping[str, ColumnStatistics] = field(default_factory=dict)
     indexed: frozenset[str] = frozenset()
+    contained: frozenset[str] = frozenset()
+    is_partitioned: bool = False
     indexes: tuple[CatalogIndex, ...] = ()
     compact: tuple[CompactForm, ...] = ()
     partitions: tuple[Partition, ...] = ()

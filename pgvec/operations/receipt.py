@@ -14,7 +14,7 @@ from pgvec.statements.search import BRANCHES
 __all__ = ["Found", "receipt"]
 
 # A record or row, its distance, the position of the branch that found it, and the number of rows that were counted.
-Found: TypeAlias = tuple[Any, float, int, int | None]
+Found: TypeAlias = tuple[Any, ...]
 
 
 def receipt(find: Find, found: Sequence[Found], statements: int) -> Receipt:
@@ -54,6 +54,8 @@ def _branch(find: Find, found: Sequence[Found]) -> Strategy:
         return Strategy.EXACT
     if found:
         return BRANCHES[found[0][2]]
+    if find.plan.form is Form.COUNTED and not (find.shape.bounded or find.shape.offset):
+        return Strategy.EXACT
     # Where the index finds too little, the statement goes on to compare every row; a distance bound or an offset may
     # still leave nothing of a full answer of the index.
     return Strategy.INDEX if find.shape.bounded or find.shape.offset else Strategy.COMPLETED
@@ -77,7 +79,7 @@ def _warnings(find: Find, found: Sequence[Found], branch: Strategy) -> list[str]
             f"the index gave up after about {find.plan.budget:,} elements, too few of which pass the filter: the same statement "
             "compared every row that passes"
         )
-    undefined = sum(1 for _, distance, _, _ in found if math.isnan(distance))
+    undefined = sum(1 for found_row in found if math.isnan(found_row[1]))
     if undefined:
         warnings.append(
             f"{undefined} of the matches have no distance, because their embedding is all zeros; they come last"

@@ -15,8 +15,9 @@ from pgvec.statements.plan import SearchShape
 from pgvec.statements.planner import remembered_plan
 from pgvec.statements.requests import Execute, Find, Request, Survey
 from pgvec.statements.search import stored_embedding
+from pgvec.statements.search_many import QUERIES
 
-__all__ = ["Question", "planned", "search"]
+__all__ = ["Question", "planned", "search", "search_many"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Question:
         parameters: Values of the statement's parameters.
         record_key: Key of the stored record that is the query, or None where a vector is.
         recall: Share of the true nearest that an approximate answer shall contain, or None for the default.
+        first_rank: Rank of the first match.
     """
 
     shape: SearchShape
@@ -40,6 +42,7 @@ class Question:
     parameters: Mapping[str, Any]
     record_key: tuple[Any, ...] | None = None
     recall: float | None = None
+    first_rank: int = 1
 
 
 def search(target: Target, question: Question) -> Generator[Request, Any, Matches[Any]]:
@@ -52,12 +55,26 @@ def search(target: Target, question: Question) -> Generator[Request, Any, Matche
     found: Sequence[Found] = yield find
     if not found and question.record_key is not None:
         yield from _require_embedding(target, question.record_key)
-    is_cosine = target.distance is Distance.COSINE
+    return _matches(find, found, statements + 1, first_rank=question.first_rank)
+
+
+def search_many(target: Target, question: Question) -> Generator[Request, Any, list[Matches[Any]]]:
+    """Find the nearest rows to each of many vectors, in one statement."""
+    find, statements = yield from planned(target, question)
+    found: Sequence[Found] = yield find
+    answers: list[list[Found]] = [[] for _ in question.parameters[QUERIES]]
+    for row in found:
+        answers[row[-1] - 1].append(row)
+    return [_matches(find, answer, statements + 1) for answer in answers]
+
+
+def _matches(find: Find, found: Sequence[Found], statements: int, *, first_rank: int = 1) -> Matches[Any]:
+    is_cosine = find.target.distance is Distance.COSINE
     matches = [
-        Match(record, distance, 1.0 - distance if is_cosine else None, None, rank)
-        for rank, (record, distance, _, _) in enumerate(found, start=question.shape.offset + 1)
+        Match(row[0], row[1], 1.0 - row[1] if is_cosine else None, None, rank)
+        for rank, row in enumerate(found, start=first_rank)
     ]
-    return Matches(tuple(matches), receipt(find, found, statements + 1))
+    return Matches(tuple(matches), receipt(find, found, statements))
 
 
 def planned(target: Target, question: Question) -> Generator[Request, Any, tuple[Find, int]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,127 +19,139 @@ from pgvec.errors import (
     InvalidOptionError,
     RecordNotFoundError,
 )
-from pgvec.model import Embedder, InputKind, InputRole, Target, VectorType
-from pgvec.operations.keyword import KeywordQuestion
+from pgvec.model import Embedder, InputKind, InputRole, Match, Target, VectorType
 from pgvec.operations.load import LoadOptions
 from pgvec.operations.search import Question
 from pgvec.orm.values import check_value, to_text
 from pgvec.statements.filters import build_filter
-from pgvec.statements.keyword import limit_belongs_to_the_index
 from pgvec.statements.load import OnConflict
 from pgvec.statements.load_requests import RowForm
 from pgvec.statements.plan import SearchShape, attributes
-from pgvec.statements.scoring import INDEX, TEXT, KeywordScoring
-from pgvec.statements.search import QUERY
+from pgvec.statements.search import AFTER, QUERY
+from pgvec.statements.search_many import QUERIES
 
 __all__ = [
+    "LARGEST_BATCH",
     "LARGEST_LIMIT",
+    "SearchOptions",
     "check_embedder",
+    "checked_options",
+    "embed_queries",
     "embed_query",
     "is_vector_text",
     "key_of",
-    "keyword_parameters",
-    "keyword_question",
     "load_options",
     "question",
+    "question_of_many",
     "upsert_key",
 ]
 
 LARGEST_LIMIT = 100_000
+LARGEST_BATCH = 10_000
+"""Most queries that one statement answers."""
 _LARGEST_OFFSET = 1_000_000
 _EF_SEARCH = range(1, 1_001)
-_LONGEST_TEXT = 10_000
 
 
-def question(
-    target: Target,
-    query: object,
-    *,
-    where: object,
-    limit: int,
-    offset: int,
-    exact: bool,
-    max_distance: float | None,
-    ef_search: int | None,
-    recall: float | None,
-    columns: Sequence[Any] | None,
-    include_embedding: bool,
-) -> Question:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchOptions:
+    """The arguments that all searches take, as the caller gave them."""
+
+    where: object
+    limit: int
+    exact: bool
+    max_distance: float | None
+    ef_search: int | None
+    recall: float | None
+    columns: Sequence[Any] | None
+    include_embedding: bool
+    offset: int = 0
+    after: Match[Any] | None = None
+
+
+def question(target: Target, query: object, options: SearchOptions) -> Question:
     """Check the arguments of a search whose query is a vector or a record."""
-    shape = SearchShape(
-        limit=_whole_number("limit", limit, 1, LARGEST_LIMIT),
-        offset=_whole_number("offset", offset, 0, _LARGEST_OFFSET),
-        exact=bool(exact),
-        bounded=max_distance is not None,
-        ef_search=None if ef_search is None else _whole_number("ef_search", ef_search, _EF_SEARCH[0], _EF_SEARCH[-1]),
-        by_record=_is_record(target, query),
-    )
-    condition = build_filter(target, where)
-    parameters: dict[str, Any] = {}
-    record_key = None
-    if shape.by_record:
-        record_key = _identity(target, query)
-        parameters.update({f"pgvec_key_{n}": value for n, value in enumerate(record_key)})
-        condition = _and(condition, _other_than(target, record_key))
-    else:
+    by_record = _is_record(target, query)
+    checked = checked_options(target, options, by_record=by_record)
+    parameters = dict(checked.parameters)
+    if not by_record:
         parameters[QUERY] = _query_value(target, query)
-    if max_distance is not None:
-        parameters["pgvec_max_distance"] = _number("max_distance", max_distance)
-    if columns is not None and include_embedding:
+        return replace(checked, parameters=parameters)
+    key = _identity(target, query)
+    parameters.update({f"pgvec_key_{n}": value for n, value in enumerate(key)})
+    return replace(checked, parameters=parameters, where=_and(checked.where, _other_than(target, key)), record_key=key)
+
+
+def question_of_many(target: Target, queries: Iterable[object], options: SearchOptions) -> Question:
+    """Check the arguments of a search for many vectors."""
+    checked = checked_options(target, options, many=True)
+    texts = []
+    for position, query in enumerate(queries, start=1):
+        try:
+            texts.append(to_text(check_value(query, target.column, distance=target.distance, what="query vector")))
+        except InvalidInputError as exc:
+            raise type(exc)(f"query {position}: {exc}") from exc
+    if len(texts) > LARGEST_BATCH:
+        raise InvalidOptionError(f"{len(texts):,} queries at once are more than {LARGEST_BATCH:,}: ask in parts")
+    return replace(checked, parameters={**checked.parameters, QUERIES: texts})
+
+
+def checked_options(target: Target, options: SearchOptions, *, by_record: bool = False, many: bool = False) -> Question:
+    """Check what does not depend on the query."""
+    if options.columns is not None and options.include_embedding:
         raise InvalidOptionError("include_embedding belongs to records: with columns=, name the embedding among them")
+    parameters: dict[str, Any] = {}
+    if options.max_distance is not None:
+        parameters["pgvec_max_distance"] = _number("max_distance", options.max_distance)
+    offset = _whole_number("offset", options.offset, 0, _LARGEST_OFFSET)
+    ef_search = options.ef_search
+    shape = SearchShape(
+        limit=_whole_number("limit", options.limit, 1, LARGEST_LIMIT),
+        offset=offset,
+        exact=bool(options.exact),
+        bounded=options.max_distance is not None,
+        ef_search=None if ef_search is None else _whole_number("ef_search", ef_search, _EF_SEARCH[0], _EF_SEARCH[-1]),
+        by_record=by_record,
+        passed=0 if options.after is None else _passed(options.after, offset),
+        many=many,
+    )
+    if options.after is not None:
+        parameters.update({f"{AFTER}_{n}": value for n, value in enumerate(_place(target, options.after))})
     return Question(
         shape,
-        condition,
-        _display(target, columns),
-        bool(include_embedding),
+        build_filter(target, options.where),
+        _display(target, options.columns),
+        bool(options.include_embedding),
         parameters,
-        record_key,
-        None if recall is None else _share("recall", recall),
+        recall=None if options.recall is None else _share("recall", options.recall),
+        first_rank=offset + 1 if options.after is None else options.after.rank + 1,
     )
 
 
-def keyword_question(
-    target: Target,
-    text: object,
-    *,
-    where: object,
-    limit: int,
-    offset: int,
-    index: str | None,
-    columns: Sequence[Any] | None,
-    include_embedding: bool,
-) -> KeywordQuestion:
-    """Check the arguments of a keyword search."""
-    shape = SearchShape(
-        limit=_whole_number("limit", limit, 1, LARGEST_LIMIT),
-        offset=_whole_number("offset", offset, 0, _LARGEST_OFFSET),
-    )
-    if columns is not None and include_embedding:
-        raise InvalidOptionError("include_embedding belongs to records: with columns=, name the embedding among them")
-    return KeywordQuestion(
-        shape,
-        KeywordScoring(pushed=where is None and limit_belongs_to_the_index(target)),
-        build_filter(target, where),
-        _display(target, columns),
-        bool(include_embedding),
-        keyword_parameters(text, index),
-    )
+def _passed(after: object, offset: int) -> int:
+    """Return the rows of the pages before, rounded up so that pages share a prepared statement."""
+    if not isinstance(after, Match):
+        raise InvalidOptionError(f"after= takes the last match of the page before, not {after!r}")
+    if offset:
+        raise InvalidOptionError("after= says where the page begins, so there is nothing for offset= to pass over")
+    return 1 << (after.rank - 1).bit_length()
 
 
-def keyword_parameters(text: object, index: object) -> dict[str, Any]:
-    """Check what a keyword search asks for, and of which index."""
-    if not isinstance(text, str):
-        raise InvalidInputError(f"A keyword search takes a text, not {type(text).__name__}")
-    if not text.strip():
-        raise InvalidInputError("The query is an empty text: give at least one word")
-    if len(text) > _LONGEST_TEXT:
-        raise InvalidInputError(
-            f"The query has {len(text):,} characters: a keyword search takes at most {_LONGEST_TEXT:,}; ask with the words "
-            "that matter"
+def _place(target: Target, after: Match[Any]) -> tuple[Any, ...]:
+    """Return the distance and the key of a match, after which a page begins."""
+    record = after.record
+    if _is_record(target, record):
+        return (after.distance, *_identity(target, record))
+    missing = object()
+    values = tuple(
+        record.get(name, missing) if isinstance(record, Mapping) else getattr(record, name, missing)
+        for name in target.key
+    )
+    if missing in values:
+        raise InvalidOptionError(
+            f"after= needs the key of the match ({', '.join(target.key)}) to go on behind it: name it among columns="
         )
-    if index is not None and not isinstance(index, str):
-        raise InvalidOptionError(f"index= takes the name of a keyword index, not {index!r}")
-    return {TEXT: text, INDEX: index}
+    return (after.distance, *values)
 
 
 def is_vector_text(target: Target, query: str) -> bool:
@@ -148,6 +161,32 @@ def is_vector_text(target: Target, query: str) -> bool:
 
 def embed_query(target: Target, embedder: Embedder | None, text: str) -> Any:
     """Embed a question."""
+    _check_question(embedder, text)
+    assert embedder is not None
+    _check_fit(target, embedder)
+    vectors = embedder.embed([text], role=InputRole.QUERY)
+    return check_embeddings(vectors, 1, embedder.dimensions)[0]
+
+
+def embed_queries(target: Target, embedder: Embedder | None, queries: Iterable[object]) -> list[Any]:
+    """Return queries as vectors: the texts among them are embedded together."""
+    if isinstance(queries, str | bytes | Mapping) or not isinstance(queries, Iterable):
+        raise InvalidInputError(f"queries= takes a list of vectors or texts, not {type(queries).__name__}")
+    found = list(queries)
+    texts = {n: query for n, query in enumerate(found) if isinstance(query, str) and not is_vector_text(target, query)}
+    if not texts:
+        return found
+    for text in texts.values():
+        _check_question(embedder, text)
+    assert embedder is not None
+    _check_fit(target, embedder)
+    vectors = embedder.embed(list(texts.values()), role=InputRole.QUERY)
+    for n, vector in zip(texts, check_embeddings(vectors, len(texts), embedder.dimensions), strict=True):
+        found[n] = vector
+    return found
+
+
+def _check_question(embedder: Embedder | None, text: str) -> None:
     if not text.strip():
         raise InvalidInputError("The query is an empty text: give at least one word")
     if embedder is None:
@@ -155,9 +194,6 @@ def embed_query(target: Target, embedder: Embedder | None, text: str) -> Any:
             f"The query {text[:40]!r} is a text, and this repository has no embedder: pass embedder= to the repository, "
             "for example pgvec.embedders.default_embedder()"
         )
-    _check_fit(target, embedder)
-    vectors = embedder.embed([text], role=InputRole.QUERY)
-    return check_embeddings(vectors, 1, embedder.dimensions)[0]
 
 
 def check_embedder(embedder: object) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Generic, TypeVar, overload
 
 import sqlalchemy as sa
@@ -10,13 +10,13 @@ import sqlalchemy as sa
 from pgvec.execution.copy import Loader
 from pgvec.execution.feed import Rows
 from pgvec.execution.session import Bind, SessionDriver
-from pgvec.model import Distance, Embedder, Fusion, FusionReport, LoadReport, Matches, ProgressCallback, Target
+from pgvec.model import Distance, Embedder, Fusion, FusionReport, LoadReport, Match, Matches, ProgressCallback, Target
 from pgvec.operations import hybrid, keyword, write
 from pgvec.operations import search as searching
 from pgvec.operations.load import load
 from pgvec.operations.rows import checked_rows
 from pgvec.orm.reading import read_target
-from pgvec.repository import arguments, hybrid_arguments
+from pgvec.repository import arguments, keyword_arguments
 from pgvec.statements.filters import build_filter
 from pgvec.statements.load import OnConflict
 
@@ -71,6 +71,7 @@ class Repository(Generic[M]):
         where: object = None,
         limit: int = 10,
         offset: int = 0,
+        after: Match[Any] | None = None,
         exact: bool = False,
         max_distance: float | None = None,
         ef_search: int | None = None,
@@ -87,6 +88,7 @@ class Repository(Generic[M]):
         where: object = None,
         limit: int = 10,
         offset: int = 0,
+        after: Match[Any] | None = None,
         exact: bool = False,
         max_distance: float | None = None,
         ef_search: int | None = None,
@@ -102,6 +104,7 @@ class Repository(Generic[M]):
         where: object = None,
         limit: int = 10,
         offset: int = 0,
+        after: Match[Any] | None = None,
         exact: bool = False,
         max_distance: float | None = None,
         ef_search: int | None = None,
@@ -118,6 +121,8 @@ class Repository(Generic[M]):
                 the JSON filter language (docs/filters.md).
             limit: Most matches to return, from 1 to 100,000.
             offset: Matches to pass over first.
+            after: The last match of the page before: returns what comes behind it. Unlike with ``offset``, no match is
+                repeated however many rows were inserted meanwhile.
             exact: Compare every row that passes the condition instead of asking the index.
             max_distance: Leave out what is farther away, in the unit that the distance operator returns.
             ef_search: ``hnsw.ef_search`` for this search alone, from 1 to 1,000.
@@ -141,17 +146,71 @@ class Repository(Generic[M]):
         question = arguments.question(
             self._target,
             query,
-            where=where,
-            limit=limit,
-            offset=offset,
-            exact=exact,
-            max_distance=max_distance,
-            ef_search=ef_search,
-            recall=recall,
-            columns=columns,
-            include_embedding=include_embedding,
+            arguments.SearchOptions(
+                where=where,
+                limit=limit,
+                offset=offset,
+                after=after,
+                exact=exact,
+                max_distance=max_distance,
+                ef_search=ef_search,
+                recall=recall,
+                columns=columns,
+                include_embedding=include_embedding,
+            ),
         )
         return self._driver.run(searching.search(self._target, question), self._target)
+
+    def search_many(
+        self,
+        queries: Iterable[object],
+        *,
+        where: object = None,
+        limit: int = 10,
+        exact: bool = False,
+        max_distance: float | None = None,
+        ef_search: int | None = None,
+        recall: float | None = None,
+        columns: Sequence[Any] | None = None,
+        include_embedding: bool = False,
+    ) -> list[Matches[Any]]:
+        """Find the nearest records to each of many queries, in one statement.
+
+        Args:
+            queries: Vectors, or texts (which need an embedder and are embedded together); at most 10,000.
+            where: A condition, the same for all, as for :meth:`search`.
+            limit: Most matches to return for each query.
+            exact: Compare every row that passes the condition instead of asking the index.
+            max_distance: Leave out what is farther away.
+            ef_search: ``hnsw.ef_search`` for this search alone.
+            recall: As for :meth:`search`.
+            columns: Columns or expressions to return as rows instead of records.
+            include_embedding: Fetch the embeddings of the records too.
+
+        Returns:
+            The matches of each query, in the order of the queries, each with a receipt of its own.
+
+        Raises:
+            InvalidInputError: A query, the condition or an option cannot be used; the subclass says why.
+        """
+        vectors = arguments.embed_queries(self._target, self._embedder, queries)
+        if not vectors:
+            return []
+        question = arguments.question_of_many(
+            self._target,
+            vectors,
+            arguments.SearchOptions(
+                where=where,
+                limit=limit,
+                exact=exact,
+                max_distance=max_distance,
+                ef_search=ef_search,
+                recall=recall,
+                columns=columns,
+                include_embedding=include_embedding,
+            ),
+        )
+        return self._driver.run(searching.search_many(self._target, question), self._target)
 
     @overload
     def keyword_search(
@@ -211,7 +270,7 @@ class Repository(Generic[M]):
             MigrationPendingError: The schema ``pgvec`` of this database knows no keyword search.
             QueryError: Postgres refused the statement.
         """
-        question = arguments.keyword_question(
+        question = keyword_arguments.keyword_question(
             self._target,
             text,
             where=where,
@@ -311,10 +370,10 @@ class Repository(Generic[M]):
             MigrationPendingError: The schema ``pgvec`` of this database knows no keyword search.
             QueryError: Postgres refused the statement.
         """
-        arguments.keyword_parameters(text, index)
+        keyword_arguments.keyword_parameters(text, index)
         if vector is None:
             vector = arguments.embed_query(self._target, self._embedder, text)
-        question = hybrid_arguments.hybrid_question(
+        question = keyword_arguments.hybrid_question(
             self._target,
             text,
             vector,
@@ -362,10 +421,10 @@ class Repository(Generic[M]):
             InvalidInputError: Queries and judgements do not fit together, or are too few.
             AccessDeniedError: The role does not own the table.
         """
-        texts = hybrid_arguments.check_queries(queries)
+        texts = keyword_arguments.check_queries(queries)
         if vectors is None:
-            vectors = hybrid_arguments.embed_queries(self._target, self._embedder, texts)
-        judged = hybrid_arguments.judgements(
+            vectors = arguments.embed_queries(self._target, self._embedder, texts)
+        judged = keyword_arguments.judgements(
             self._target, texts, vectors, relevance, index=index, limit=limit, candidates=candidates, folds=folds
         )
         recipe = hybrid.tune_fusion(self._target, judged, index=index, limit=limit, folds=folds)

@@ -19,7 +19,7 @@ from sqlalchemy.sql.elements import (
     Grouping,
 )
 
-__all__ = ["Leaf", "columns_of", "conjuncts", "is_or", "parts_of", "read_leaf", "unwrapped"]
+__all__ = ["Leaf", "columns_of", "conjuncts", "is_containment", "is_or", "parts_of", "read_leaf", "unwrapped"]
 
 _COMPARISONS = {
     operators.eq: "=",
@@ -90,6 +90,12 @@ def columns_of(condition: Any, table: Any) -> frozenset[str]:
     if any(isinstance(part, sa.sql.selectable.SelectBase) for part in visitors.iterate(condition)):
         return frozenset()
     return frozenset(column.name for column in found) if all(c.table is table for c in found) else frozenset()
+
+
+def is_containment(condition: Any) -> bool:
+    """Tell whether a condition asks what is inside of an array or a JSON value, which a GIN index answers."""
+    condition = unwrapped(condition)
+    return getattr(getattr(condition, "operator", None), "opstring", None) in {"@>", "<@", "&&"}
 
 
 def read_leaf(condition: Any) -> Leaf | None:

@@ -12,6 +12,7 @@ from pgvec.statements.keyword import keyword_statement
 from pgvec.statements.requests import Find
 from pgvec.statements.scoring import HybridScoring, KeywordScoring
 from pgvec.statements.search import search_statement
+from pgvec.statements.search_many import search_many_statement
 
 __all__ = ["find_statement"]
 
@@ -27,7 +28,8 @@ def find_statement(find: Find, columns: list[Any], schema: str, *, watched: bool
     """
     match find.scoring:
         case None:
-            return search_statement(find, columns, schema)
+            build = search_many_statement if find.shape.many else search_statement
+            return build(find, columns, schema)
         case KeywordScoring(pushed):
             return keyword_statement(find, columns, pushed=pushed and not watched)
         case HybridScoring(pushed=pushed) as scoring:

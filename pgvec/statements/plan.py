@@ -36,6 +36,8 @@ class SearchShape:
         bounded: Whether ``max_distance`` is given.
         ef_search: ``hnsw.ef_search`` for this search, or None to leave it to the planner.
         by_record: Whether the query is a stored record, named by its key, instead of a vector.
+        passed: For a page after the first: rows of the pages before it, rounded up; 0 for the first page.
+        many: Whether many query vectors are asked at once.
     """
 
     limit: int
@@ -44,11 +46,18 @@ class SearchShape:
     bounded: bool = False
     ef_search: int | None = None
     by_record: bool = False
+    passed: int = 0
+    many: bool = False
 
     @property
     def wanted(self) -> int:
         """How many rows have to be found."""
         return self.limit + self.offset
+
+    @property
+    def reach(self) -> int:
+        """How many of the nearest rows an index has to walk over."""
+        return self.wanted + self.passed
 
 
 class Form(StrEnum):
@@ -75,6 +84,8 @@ class SearchPlan:
         ef_is_floor: Whether a larger ``ef_search`` that is set already is kept.
         budget: ``hnsw.max_scan_tuples`` to set, or None to leave the server's.
         oversampling: Candidates to fetch for each row wanted, where the index holds a smaller form of the vectors.
+        hides_filter: Whether the vector index is the only one that may find rows for its branch; not where partitions have
+            to be told apart by the filter.
         compact: A smaller form of the vectors by which to choose the rows that are compared exactly, or None.
         pool: How many rows are so chosen.
         matching: Estimated rows that pass the condition, from and to; None where nothing is known.
@@ -90,6 +101,7 @@ class SearchPlan:
     ef_is_floor: bool = True
     budget: int | None = None
     oversampling: int = 1
+    hides_filter: bool = True
     compact: CompactForm | None = None
     pool: int = 0
     matching: tuple[float, float] | None = field(default=None, compare=False)

@@ -25,7 +25,7 @@ from pgvec.model import (
     VectorIndex,
     VectorType,
 )
-from pgvec.statements.conditions import Leaf, columns_of, conjuncts, read_leaf
+from pgvec.statements.conditions import Leaf, columns_of, conjuncts, is_containment, parts_of, read_leaf, unwrapped
 from pgvec.statements.plan import (
     DEFAULT_EF_SEARCH,
     LARGEST_EF_SEARCH,
@@ -156,6 +156,7 @@ class _Planner:
             index,
             predicate=(chosen.predicate or ()) if chosen is not None else (),
             oversampling=oversampling(index),
+            hides_filter=not self.facts.is_partitioned,
             matching=None if self.facts.rows is None else matching,
         )
         plan = self._formed(plan, rows, matching, is_partial=bool(plan.predicate))
@@ -267,12 +268,18 @@ class _Planner:
         return replace(self._budgeted(plan, rows, 2.0 * cap), form=Form.COUNTED, cap=cap)
 
     def _is_found_by_index(self) -> bool:
-        """Whether some part of the condition speaks of indexed columns alone."""
+        """Whether an index other than the vector's finds the rows that pass some part of the condition."""
         if self._found_by_index is None:
-            table = target_table(self.target)
-            columns = (columns_of(part, table) for part in conjuncts(self.where))
-            self._found_by_index = any(named and named <= self.facts.indexed for named in columns)
+            self._found_by_index = any(self._is_served(part) for part in conjuncts(self.where))
         return self._found_by_index
+
+    def _is_served(self, condition: Any) -> bool:
+        parts = parts_of(unwrapped(condition))
+        if parts is not None:
+            return all(self._is_served(part) for part in parts)
+        named = columns_of(condition, target_table(self.target))
+        known = self.facts.contained if is_containment(condition) else self.facts.indexed
+        return bool(named) and named <= known
 
     def _is_all_of(self, plan: SearchPlan) -> bool:
         """Whether the predicate of the index says all that the condition says."""
@@ -283,7 +290,7 @@ class _Planner:
 
     def _unfiltered(self, plan: SearchPlan, rows: float) -> SearchPlan:
         compare, visited = self._costs()
-        most = int((_VISITS_AT_START + _VISITS_PER_RESULT * self.shape.wanted) * visited / compare)
+        most = int((_VISITS_AT_START + _VISITS_PER_RESULT * self.shape.reach) * visited / compare)
         if self.facts.rows is None or rows > most or self.where is not None:
             self.reasons.append("nothing but the distance decides, so the index is asked")
             return plan
@@ -345,14 +352,14 @@ class _Planner:
         if plan.compact is not None:
             ahead -= plan.pool * compare
             compare = self._compare_compact(plan.compact)
-        walk = _VISITS_PER_RESULT * visited * self.shape.wanted * rows
+        walk = _VISITS_PER_RESULT * visited * self.shape.reach * rows
         meet = (ahead + math.sqrt(ahead * ahead + 4.0 * compare * walk)) / (2.0 * compare)
         return _rounded(max(_LEAST_CAP, plan.pool, min(meet, _MOST_CAP)))
 
     def _budgeted(self, plan: SearchPlan, rows: float, matching: float) -> SearchPlan:
         """Let the index visit no more elements than make it the better way."""
         compare, visited = self._costs()
-        expected = self.shape.wanted * plan.oversampling * rows / max(matching, 1.0) * _COUNTED_PER_RESULT
+        expected = self.shape.reach * plan.oversampling * rows / max(matching, 1.0) * _COUNTED_PER_RESULT
         worth = _GIVE_UP * (self._scan(rows) + matching * compare) / visited
         budget = min(max(_LEAST_BUDGET, _LUCK * expected, worth), max(_LARGEST_BUDGET, expected))
         return replace(plan, budget=_rounded(budget))
@@ -364,7 +371,7 @@ class _Planner:
             return plan
         if self.shape.ef_search is not None:
             return replace(plan, ef_search=self.shape.ef_search, ef_is_floor=False)
-        candidates = self.shape.wanted * plan.oversampling
+        candidates = self.shape.reach * plan.oversampling
         wanted = max(candidates, self._ef_for_recall(plan.index, share))
         return replace(plan, ef_search=min(wanted, LARGEST_EF_SEARCH)) if wanted > DEFAULT_EF_SEARCH else plan
 

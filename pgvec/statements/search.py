@@ -44,9 +44,11 @@ from pgvec.statements.qualified import distance_between, query_parameter, vector
 from pgvec.statements.requests import Find
 from pgvec.statements.scan_settings import ScanSettings
 
-__all__ = ["BRANCHES", "QUERY", "TRAILING", "search_statement", "stored_embedding"]
+__all__ = ["AFTER", "BRANCHES", "QUERY", "TRAILING", "SearchBuilder", "search_statement", "stored_embedding"]
 
 QUERY = "pgvec_query"
+AFTER = "pgvec_after"
+"""Beginning of the names of the parameters that say where a page begins: a distance, and the parts of a key."""
 _DISTANCE = "pgvec_distance"
 _BRANCH = "pgvec_branch"
 _MATCHING = "pgvec_matching"
@@ -71,7 +73,7 @@ def search_statement(find: Find, display: list[Any], schema: str) -> sa.Select[A
         ``display``, the distance, the position of the branch in ``BRANCHES``, and the number of rows that passed the
         condition, at most one more than the plan's cap, or NULL where none were counted.
     """
-    return _SearchBuilder(find, display, schema).statement()
+    return SearchBuilder(find, display, schema).statement()
 
 
 def stored_embedding(target: Target, key: tuple[Any, ...]) -> sa.Select[Any]:
@@ -81,7 +83,7 @@ def stored_embedding(target: Target, key: tuple[Any, ...]) -> sa.Select[Any]:
     return sa.select(embedding.is_not(None)).where(*conditions)
 
 
-class _SearchBuilder:
+class SearchBuilder:
     """The parts of one search statement."""
 
     def __init__(self, find: Find, display: list[Any], schema: str) -> None:
@@ -107,7 +109,7 @@ class _SearchBuilder:
                 attribute == sa.bindparam(f"pgvec_key_{n}", type_=attribute.type)
                 for n, attribute in enumerate(self.key)
             )
-            return _materialized(sa.select(self.embedding.label("vector")).where(*keys), "query")
+            return self.materialized(sa.select(self.embedding.label("vector")).where(*keys), "query")
         if column.type in (VectorType.VECTOR, VectorType.HALFVEC):
             value = query_parameter(QUERY, column.type, self.schema)
             whole = self.plan.form is Form.EXACT or self.plan.holds_whole_vectors
@@ -116,25 +118,68 @@ class _SearchBuilder:
         else:
             text = sa.cast(sa.bindparam(QUERY, type_=sa.Text()), sa.Text())
             value = vector_cast(text, column.type, column.dimensions, self.schema)
-        return _materialized(sa.select(value.label("vector")), "query")
+        return self.materialized(sa.select(value.label("vector")), "query")
+
+    # The small parts that also the statement for many queries is made of
+
+    @staticmethod
+    def literal(number: int) -> sa.ColumnElement[int]:
+        """A number in the text of the statement."""
+        return sa.literal_column(f"{number:d}", sa.Integer)
+
+    @staticmethod
+    def materialized(statement: sa.Select[Any], name: str) -> CTE:
+        """A CTE that is computed once."""
+        return statement.cte(f"pgvec_{name}").prefix_with("MATERIALIZED")
+
+    @staticmethod
+    def counted() -> sa.ColumnElement[int]:
+        """The number of rows."""
+        return sa.func.count(sa.literal_column("*"))
+
+    @staticmethod
+    def numbered(branch: Strategy) -> sa.ColumnElement[int]:
+        """The position of a branch in ``BRANCHES``."""
+        number: sa.ColumnElement[int] = sa.literal_column(str(BRANCHES.index(branch)))
+        return number.label("branch")
 
     @property
     def vector(self) -> sa.ColumnElement[Any]:
+        """The query vector, where it is compared."""
         return sa.select(self.query.c.vector).scalar_subquery() if isinstance(self.query, CTE) else self.query
 
     @property
     def distance(self) -> sa.ColumnElement[float]:
+        """The distance of a row, by the operator alone, so that an index may order by it."""
         return distance_between(self.embedding, self.vector, self.target.distance, self.schema)
 
-    def _rows(self, *extra: sa.ColumnElement[Any]) -> sa.Select[Any]:
-        """Keys of the rows that may be found, with what is given beside them."""
+    def _rows(self, *extra: sa.ColumnElement[Any], by_vector_index: bool = False) -> sa.Select[Any]:
+        """Keys of the rows that may be found, with what is given beside them.
+
+        Postgres guesses at many conditions, and where it guesses that few rows pass, it finds and sorts them all instead of
+        asking the vector index. ``IS true`` takes the other indexes, and joins, out of its reach.
+        """
         statement = sa.select(*(key.label(f"key_{n}") for n, key in enumerate(self.key)), *extra)
         # The compact form is NULL where the vector is; to ask for the vector would be to read the row.
         compact = self.plan.compact
         statement = statement.where((self.embedding if compact is None else self._compact_column(compact)).is_not(None))
         if self.shape.by_record:
             statement = statement.where(self.vector.is_not(None))
-        return statement if self.where is None else statement.where(self.where)
+        if self.shape.passed:
+            statement = statement.where(self._comes_after())
+        if self.where is None:
+            return statement
+        return statement.where(
+            self.where.self_group().is_(sa.true()) if by_vector_index and self.plan.hides_filter else self.where
+        )
+
+    def _comes_after(self) -> sa.ColumnElement[bool]:
+        """Whether a row comes after the last one of the page before; the key decides among equal distances."""
+        last = [
+            sa.bindparam(f"{AFTER}_{n}", type_=attribute.type)
+            for n, attribute in enumerate([sa.literal(0.0), *self.key])
+        ]
+        return sa.tuple_(self.distance + sa.literal_column("0"), *self.key) > sa.tuple_(*last)
 
     def statement(self) -> sa.Select[Any]:
         """The whole statement, in the form that the plan names."""
@@ -143,11 +188,11 @@ class _SearchBuilder:
         if self.plan.form is Form.INDEX:
             by_index, completed = self._branches()
             return self._shown(sa.union_all(by_index, completed).subquery("found"))
-        few = _materialized(self._compared(Strategy.EXACT).limit(_literal(self._cap + 1)), "few")
-        counted = _materialized(sa.select(_count().label("rows")).select_from(few), "counted")
+        few = self.materialized(self._compared(Strategy.EXACT).limit(self.literal(self._cap + 1)), "few")
+        counted = self.materialized(sa.select(self.counted().label("rows")).select_from(few), "counted")
         number = sa.select(counted.c.rows).scalar_subquery()
-        all_few = self._nearest_of(sa.select(*few.c).where(number <= _literal(self._cap)), few.c.distance)
-        by_index, completed = self._branches(only_if=number > _literal(self._cap))
+        all_few = self._nearest_of(sa.select(*few.c).where(number <= self.literal(self._cap)), few.c.distance)
+        by_index, completed = self._branches(only_if=number > self.literal(self._cap))
         return self._shown(sa.union_all(self._joined(all_few), by_index, completed).subquery("found"), number)
 
     @property
@@ -158,7 +203,7 @@ class _SearchBuilder:
     def _compared(self, branch: Strategy) -> sa.Select[Any]:
         """Rows that may be found with their distances, by no vector index; by the compact form where the plan names one."""
         compared = self.distance if self.plan.compact is None else self._compact_distance(self.plan.compact)
-        return self._rows((compared + sa.literal_column("0")).label("distance"), _number(branch))
+        return self._rows((compared + sa.literal_column("0")).label("distance"), self.numbered(branch))
 
     def _scanned(self, branch: Strategy, only_if: sa.ColumnElement[bool] | None = None) -> sa.Select[Any]:
         """The nearest by comparing every row."""
@@ -168,14 +213,14 @@ class _SearchBuilder:
     def _nearest_of(self, rows: sa.Select[Any], distance: sa.ColumnElement[Any]) -> sa.Select[Any]:
         """The nearest of compared rows; where those were compared by a compact form, the best of them are compared again."""
         if self.plan.compact is None:
-            return rows.order_by(distance).limit(_literal(self.shape.wanted))
-        pool = rows.order_by(distance).limit(_literal(self.plan.pool)).subquery()
+            return rows.order_by(distance).limit(self.literal(self.shape.wanted))
+        pool = rows.order_by(distance).limit(self.literal(self.plan.pool)).subquery()
         keys = (pool.c[f"key_{n}"] for n in range(len(self.key)))
         again = (self.distance + sa.literal_column("0")).label("distance")
         statement = (
             sa.select(*keys, again, pool.c.branch).select_from(pool).join(self.target.entity, self._is_row(pool))
         )
-        return statement.order_by(sa.literal_column("distance")).limit(_literal(self.shape.wanted))
+        return statement.order_by(sa.literal_column("distance")).limit(self.literal(self.shape.wanted))
 
     def _compact_distance(self, form: CompactForm) -> sa.ColumnElement[float]:
         by = VectorIndex(None, IndexMethod.HNSW, self.target.distance, form.type)
@@ -208,11 +253,11 @@ class _SearchBuilder:
             # In a CASE nothing is set where the index is not asked.
             applied = sa.case((only_if, applied), else_=sa.false())
         nearest = self._nearest(applied)
-        too_few = _count() < _literal(self.shape.wanted)
-        short = _materialized(
+        too_few = self.counted() < self.literal(self.shape.wanted)
+        short = self.materialized(
             sa.select((too_few if only_if is None else sa.and_(too_few, only_if)).label("yes"))
             .select_from(nearest)
-            .having(settings.restored(_count())),
+            .having(settings.restored(self.counted())),
             "short",
         )
         is_short = sa.select(short.c.yes).scalar_subquery()
@@ -221,14 +266,20 @@ class _SearchBuilder:
 
     def _nearest(self, applied: sa.ColumnElement[bool]) -> CTE:
         """What the index finds. Where it holds a smaller form of the vectors, more candidates, ordered by the full ones."""
-        rows = self._rows(*self._carried(), self.distance.label("distance"), _number(Strategy.INDEX)).where(applied)
+        rows = self._rows(*self._carried(), self.distance.label("distance"), self.numbered(Strategy.INDEX)).where(
+            applied
+        )
         rows = rows.where(*self._predicate())
         if self.plan.holds_whole_vectors:
-            return _materialized(rows.order_by(self.distance).limit(_literal(self.shape.wanted)), "nearest")
+            return self.materialized(rows.order_by(self.distance).limit(self.literal(self.shape.wanted)), "nearest")
         assert self.plan.index is not None
         candidates = rows.order_by(self._indexed_distance(self.plan.index))
-        pool = _materialized(candidates.limit(_literal(self.shape.wanted * self.plan.oversampling)), "candidates")
-        return _materialized(sa.select(*pool.c).order_by(pool.c.distance).limit(_literal(self.shape.wanted)), "nearest")
+        pool = self.materialized(
+            candidates.limit(self.literal(self.shape.wanted * self.plan.oversampling)), "candidates"
+        )
+        return self.materialized(
+            sa.select(*pool.c).order_by(pool.c.distance).limit(self.literal(self.shape.wanted)), "nearest"
+        )
 
     def _predicate(self) -> list[sa.ColumnElement[bool]]:
         """What a partial index says of its rows; the condition implies it, but Postgres cannot see that in parameters."""
@@ -242,16 +293,26 @@ class _SearchBuilder:
 
     def _distance_by(self, left: sa.ColumnElement[Any], index: VectorIndex) -> sa.ColumnElement[float]:
         """The distance of a smaller form of the row's vector from the same form of the query."""
-        assert isinstance(self.query, CTE), "a smaller form of the vector is made once, in a CTE"
-        compact = index_expression(self.query.c.vector, self.target.column, index, self.schema)
-        right = sa.select(compact).scalar_subquery()
         by = Distance.HAMMING if index.quantization is VectorType.BIT else index.distance
-        return distance_between(left, right, by, self.schema)
+        return distance_between(left, self._compact_of_query(index), by, self.schema)
+
+    def _compact_of_query(self, index: VectorIndex) -> sa.ColumnElement[Any]:
+        assert isinstance(self.query, CTE), "a smaller form of the vector is made once, in a CTE"
+        return sa.select(self._smaller(self.query.c.vector, index)).scalar_subquery()
+
+    def _smaller(self, vector: sa.ColumnElement[Any], index: VectorIndex) -> sa.ColumnElement[Any]:
+        return index_expression(vector, self.target.column, index, self.schema)
+
+    def _trailing(self, found: sa.FromClause, counted: sa.ColumnElement[int] | None) -> list[sa.ColumnElement[Any]]:
+        matching: sa.ColumnElement[Any] = sa.literal_column("NULL", sa.Integer) if counted is None else counted
+        return [found.c.distance.label(_DISTANCE), found.c.branch.label(_BRANCH), matching.label(_MATCHING)]
+
+    @staticmethod
+    def _is_within(found: sa.FromClause) -> sa.ColumnElement[bool]:
+        return found.c.distance <= sa.bindparam("pgvec_max_distance", type_=sa.Float())
 
     def _shown(self, found: sa.FromClause, counted: sa.ColumnElement[int] | None = None) -> sa.Select[Any]:
-        ranked = found.c.distance
-        matching: sa.ColumnElement[Any] = sa.literal_column("NULL", sa.Integer) if counted is None else counted
-        extra = (ranked.label(_DISTANCE), found.c.branch.label(_BRANCH), matching.label(_MATCHING))
+        extra = self._trailing(found, counted)
         if self.carries:
             names = {id(item): f"shown_{n}" for n, item in enumerate(self.beside)}
             names |= {id(key): f"key_{n}" for n, key in enumerate(self.key)}
@@ -260,12 +321,12 @@ class _SearchBuilder:
             statement = sa.select(*self.display, *extra).select_from(found)
             statement = statement.join(self.target.entity, self._is_row(found))
         if self.shape.bounded:
-            statement = statement.where(ranked <= sa.bindparam("pgvec_max_distance", type_=sa.Float()))
+            statement = statement.where(self._is_within(found))
         keys = (found.c[f"key_{n}"] for n in range(len(self.key)))
-        statement = statement.order_by(ranked, *keys)
+        statement = statement.order_by(found.c.distance, *keys)
         if self.shape.offset:
-            statement = statement.offset(_literal(self.shape.offset))
-        return statement.limit(_literal(self.shape.limit))
+            statement = statement.offset(self.literal(self.shape.offset))
+        return statement.limit(self.literal(self.shape.limit))
 
 
 def _plain_columns(target: Target) -> list[Any]:
@@ -286,20 +347,3 @@ def _plain_columns(target: Target) -> list[Any]:
 
 def _among(item: Any, columns: list[Any]) -> bool:
     return any(item is column for column in columns)
-
-
-def _literal(number: int) -> sa.ColumnElement[int]:
-    return sa.literal_column(f"{number:d}", sa.Integer)
-
-
-def _materialized(statement: sa.Select[Any], name: str) -> CTE:
-    return statement.cte(f"pgvec_{name}").prefix_with("MATERIALIZED")
-
-
-def _count() -> sa.ColumnElement[int]:
-    return sa.func.count(sa.literal_column("*"))
-
-
-def _number(branch: Strategy) -> sa.ColumnElement[int]:
-    number: sa.ColumnElement[int] = sa.literal_column(str(BRANCHES.index(branch)))
-    return number.label("branch")

@@ -17,7 +17,7 @@ from pgvec import Fusion, Strategy, errors
 
 FIELDS = dict(zip(("title", "body"), WEIGHTS, strict=True))
 ROWS = 300
-CASES = 150 if FULL else 25
+CASES = 150 if FULL else 12
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ async def test_fusion_is_that_of_the_formulas(
     random = np.random.default_rng(3)
     reference = Reference(connection, stored, FIELDS)
     repository = world.repository(Page)
-    for _ in range(CASES if world.kind == "sync" else 5):
+    for _ in range(CASES if world.kind == "sync" else 3):
         vector = random.standard_normal(3)
         text = " ".join(random.choice(WORDS, size=random.integers(1, 4)))
         near, words = (float(weight) for weight in random.integers(1, 10, size=2))

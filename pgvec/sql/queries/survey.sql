@@ -76,19 +76,25 @@ SELECT (SELECT pg_catalog.sum(page_count) FROM sizes) AS page_count,
        ) AS indexes,
        (
            -- What leads an index that is no vector index and not partial: the column, or those that its expression reads. A GIN
-           -- index serves each of its columns.
-           SELECT pg_catalog.array_agg(DISTINCT a.attname::text)
-             FROM pg_catalog.pg_index AS i
-             JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
-             JOIN pg_catalog.pg_am AS m ON m.oid = c.relam
-             JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum > 0
-             LEFT JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = i.indexrelid
-                                                AND d.refclassid = 'pg_catalog.pg_class'::regclass
-                                                AND d.refobjid = i.indrelid AND d.refobjsubid = a.attnum
-            WHERE i.indrelid = base.oid AND NOT base.viewed AND m.amname NOT IN ('hnsw', 'ivfflat') AND i.indisvalid
-              AND i.indpred IS NULL
-              AND (i.indkey[0] = a.attnum OR (d.objid IS NOT NULL AND (i.indkey[0] = 0 OR m.amname = 'gin')))
+           -- index serves each of its columns, but only what asks for things contained.
+           SELECT pg_catalog.jsonb_object_agg(found.contains, found.names)
+             FROM (
+                 SELECT m.amname = 'gin' AS contains, pg_catalog.array_agg(DISTINCT a.attname::text) AS names
+                   FROM pg_catalog.pg_index AS i
+                   JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
+                   JOIN pg_catalog.pg_am AS m ON m.oid = c.relam
+                   JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum > 0
+                   LEFT JOIN pg_catalog.pg_depend AS d
+                          ON d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = i.indexrelid
+                         AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = i.indrelid
+                         AND d.refobjsubid = a.attnum
+                  WHERE i.indrelid = base.oid AND NOT base.viewed AND m.amname NOT IN ('hnsw', 'ivfflat') AND i.indisvalid
+                    AND i.indpred IS NULL
+                    AND (i.indkey[0] = a.attnum OR (d.objid IS NOT NULL AND (i.indkey[0] = 0 OR m.amname = 'gin')))
+                  GROUP BY 1
+             ) AS found
        ) AS indexed,
+       (SELECT pg_catalog.count(*) FROM members) > 1 AS is_partitioned,
        (
            -- Stored generated columns of the types of pgvector, in the indexes that hold them beside other columns.
            SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(

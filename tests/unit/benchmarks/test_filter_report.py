@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from benchmarks.filters.heatmap import draw
+import pytest
+
 from benchmarks.filters.oracle import CellResult, StrategyResult
 from benchmarks.filters.report import write
 
@@ -75,6 +76,9 @@ def test_tables_mark_what_was_missed(tmp_path: Path) -> None:
 
 def test_the_picture_has_cells_that_were_not_measured(tmp_path: Path) -> None:
     """A run of some cells can be drawn too."""
+    pytest.importorskip("matplotlib")
+    from benchmarks.filters.heatmap import draw
+
     draw(_cells(), tmp_path / "filters.png")
     draw([], tmp_path / "none.png")
 

@@ -1,4 +1,4 @@
-"""Arguments of hybrid searches, checked once for both repositories."""
+"""Arguments of keyword and hybrid searches, checked once for both repositories."""
 
 from __future__ import annotations
 
@@ -7,19 +7,71 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pgvec.embedders import check_embeddings
 from pgvec.errors import InvalidInputError, InvalidOptionError
-from pgvec.model import Embedder, Fusion, InputRole, Target
+from pgvec.model import Fusion, Target
 from pgvec.operations.hybrid import DEFAULT_WEIGHT, HybridQuestion, Judgement
+from pgvec.operations.keyword import KeywordQuestion
 from pgvec.orm.rules import choose, whole_number
 from pgvec.repository import arguments
+from pgvec.repository.arguments import SearchOptions
 from pgvec.statements.keyword import limit_belongs_to_the_index
-from pgvec.statements.scoring import NEAR_WEIGHT, WORDS_WEIGHT, HybridScoring
+from pgvec.statements.scoring import INDEX, NEAR_WEIGHT, TEXT, WORDS_WEIGHT, HybridScoring, KeywordScoring
 
-__all__ = ["check_queries", "embed_queries", "hybrid_question", "judgements"]
+__all__ = ["check_queries", "hybrid_question", "judgements", "keyword_parameters", "keyword_question"]
 
+_LONGEST_TEXT = 10_000
 _LEAST_CANDIDATES = 100
 _MOST_CANDIDATES = 10_000
+
+
+def keyword_question(
+    target: Target,
+    text: object,
+    *,
+    where: object,
+    limit: int,
+    offset: int,
+    index: str | None,
+    columns: Sequence[Any] | None,
+    include_embedding: bool,
+) -> KeywordQuestion:
+    """Check the arguments of a keyword search."""
+    options = SearchOptions(
+        where=where,
+        limit=limit,
+        offset=offset,
+        exact=False,
+        max_distance=None,
+        ef_search=None,
+        recall=None,
+        columns=columns,
+        include_embedding=include_embedding,
+    )
+    checked = arguments.checked_options(target, options)
+    return KeywordQuestion(
+        checked.shape,
+        KeywordScoring(pushed=where is None and limit_belongs_to_the_index(target)),
+        checked.where,
+        checked.display,
+        checked.include_embedding,
+        keyword_parameters(text, index),
+    )
+
+
+def keyword_parameters(text: object, index: object) -> dict[str, Any]:
+    """Check what a keyword search asks for, and of which index."""
+    if not isinstance(text, str):
+        raise InvalidInputError(f"A keyword search takes a text, not {type(text).__name__}")
+    if not text.strip():
+        raise InvalidInputError("The query is an empty text: give at least one word")
+    if len(text) > _LONGEST_TEXT:
+        raise InvalidInputError(
+            f"The query has {len(text):,} characters: a keyword search takes at most {_LONGEST_TEXT:,}; ask with the words "
+            "that matter"
+        )
+    if index is not None and not isinstance(index, str):
+        raise InvalidOptionError(f"index= takes the name of a keyword index, not {index!r}")
+    return {TEXT: text, INDEX: index}
 
 
 def hybrid_question(
@@ -44,7 +96,7 @@ def hybrid_question(
     chosen = choose(Fusion, fusion, "fusion")
     if weights is not None and chosen is Fusion.AUTO:
         chosen = Fusion.CONVEX
-    parameters = arguments.keyword_parameters(text, index)
+    parameters = keyword_parameters(text, index)
     scoring = HybridScoring(
         chosen,
         limit=whole_number(limit, "limit", 1, _MOST_CANDIDATES),
@@ -54,12 +106,9 @@ def hybrid_question(
     )
     wanted = scoring.limit + scoring.offset
     pool = max(_LEAST_CANDIDATES, wanted) if candidates is None else candidates
-    question = arguments.question(
-        target,
-        vector,
+    options = SearchOptions(
         where=where,
         limit=whole_number(pool, "candidates", wanted, _MOST_CANDIDATES),
-        offset=0,
         exact=exact,
         max_distance=None,
         ef_search=ef_search,
@@ -67,22 +116,12 @@ def hybrid_question(
         columns=columns,
         include_embedding=include_embedding,
     )
+    question = arguments.question(target, vector, options)
     if question.record_key is not None:
         raise InvalidInputError("vector= takes a vector, not a record: pass its embedding")
     near, words = _weights(weights, chosen)
-    question.parameters.update({**parameters, NEAR_WEIGHT: near, WORDS_WEIGHT: words})  # type: ignore[attr-defined]
-    return HybridQuestion(question, scoring)
-
-
-def embed_queries(target: Target, embedder: Embedder | None, texts: Sequence[str]) -> list[Any]:
-    """Embed several questions at once."""
-    if not texts:
-        raise InvalidInputError("queries= is empty: give the texts of judged queries")
-    first = arguments.embed_query(target, embedder, texts[0])
-    if embedder is None or len(texts) == 1:
-        return [first]
-    vectors = embedder.embed(list(texts[1:]), role=InputRole.QUERY)
-    return [first, *check_embeddings(vectors, len(texts) - 1, embedder.dimensions)]
+    weighed = {**question.parameters, **parameters, NEAR_WEIGHT: near, WORDS_WEIGHT: words}
+    return HybridQuestion(replace(question, parameters=weighed), scoring)
 
 
 def judgements(
