@@ -8,6 +8,7 @@ pytest_plugins = [
     "fix_programs",
     "fix_server",
     "fix_database",
+    "fix_migrated",
     "fix_repository",
     "fix_pgbouncer",
     "fix_dump",

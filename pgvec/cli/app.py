@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pgvec.cli.commands import demo, explain, index, load, migrate, search, server
-from pgvec.cli.commands import demo, load, migrate, search, server, sync, worker
+from pgvec.cli.commands import demo, explain, index, load, migrate, search, server, sync, worker
 from pgvec.cli.errors import ErrorReportingGroup, remember_debug
 from pgvec.cli.options import debuggable
 from pgvec.cli.output import print_text

@@ -23,7 +23,9 @@ def print_matches(names: Sequence[str], matches: Matches[Any]) -> tuple[str, ...
     room = max(1, stdout_console().width // _NARROWEST - 1)
     shown = names[:room]
     if matches:
-        print_table(("distance", *shown), [(match.distance, *match.record[:room]) for match in matches])
+        scored = matches[0].score is not None
+        values = [(match.score if scored else match.distance, *match.record[:room]) for match in matches]
+        print_table(("score" if scored else "distance", *shown), values)
     print_text(describe_receipt(matches.receipt))
     for warning in matches.receipt.warnings:
         note(f"warning: {warning}")

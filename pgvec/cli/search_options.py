@@ -27,6 +27,7 @@ __all__ = [
     "condition_in",
     "query_in",
     "searchable",
+    "vector_in",
 ]
 
 Text = Annotated[
@@ -90,8 +91,11 @@ def query_in(text: str | None, vector: str | None) -> object:
     """Return the query: the text, or the vector that ``--vector`` holds."""
     if (text is None) == (vector is None):
         raise InvalidOptionError("give either a text or --vector, and not both")
-    if vector is None:
-        return text
+    return text if vector is None else vector_in(vector)
+
+
+def vector_in(vector: str) -> object:
+    """Return the vector that ``--vector`` holds."""
     try:
         found = json.loads(vector)
     except (ValueError, RecursionError):

@@ -18,14 +18,14 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from pgvec.execution.records import RecordReader
+from pgvec.statements.finding import find_statement
 from pgvec.statements.requests import Find
-from pgvec.statements.search import QUERY, TRAILING, search_statement
-from pgvec.statements.search_many import search_many_statement
+from pgvec.statements.search import QUERY, TRAILING
 
 __all__ = ["Found", "PreparedFind", "prepare_find"]
 
-# A record or row, its distance, the position of the branch that found it, the number of rows that were counted, and where
-# many queries were asked, the number of the query.
+# A record or row, its distance, the position of the branch that found it (where something else scores, an array of score and
+# branch), the number of rows that were counted, and where many queries were asked, the number of the query.
 Found: TypeAlias = tuple[Any, ...]
 
 _Processor = Callable[[Any], Any] | None
@@ -61,8 +61,7 @@ class PreparedFind:
         self._compile(find, dialect)
 
     def _build(self, find: Find, columns: list[Any]) -> sa.Select[Any]:
-        build = search_many_statement if find.shape.many else search_statement
-        statement = build(find, columns, self._schema)
+        statement = find_statement(find, columns, self._schema, watched=self.through_orm)
         return statement.options(*self.reader.options()) if self.through_orm and self.reader is not None else statement
 
     def _compile(self, find: Find, dialect: sa.Dialect) -> None:
@@ -151,7 +150,17 @@ def prepare_find(find: Find, schema: str, dialect: sa.Dialect, *, watched: bool 
     structure = _structure(find)
     if structure is None:
         return PreparedFind(find, schema, dialect, watched)
-    key = (dialect, schema, watched, find.target, find.shape, find.plan, find.include_embedding, structure)
+    key = (
+        dialect,
+        schema,
+        watched,
+        find.target,
+        find.shape,
+        find.plan,
+        find.scoring,
+        find.include_embedding,
+        structure,
+    )
     with _lock:
         prepared = _cache.get(key)
         if prepared is not None:

@@ -15,6 +15,7 @@ from pgvec.errors import (
     ConnectionFailedError,
     DuplicateRecordError,
     ExtensionMissingError,
+    IndexNotFoundError,
     InvalidInputError,
     InvalidOptionError,
     MappingMismatchError,
@@ -54,6 +55,7 @@ _BY_STATE: dict[str, tuple[type[PgvecError], str]] = {
     "57P03": (ConnectionFailedError, "The server does not accept connections now"),
     "53300": (ConnectionFailedError, "The server has no connection left; use a pool or raise max_connections"),
     "PV010": (SyncError, "The embedding sync cannot do that"),
+    "PV003": (IndexNotFoundError, "Declare a KeywordIndex and create it, or name one with index="),
     "3D000": (AuthenticationFailedError, "The database does not exist"),
 }
 _BY_CLASS: dict[str, tuple[type[PgvecError], str]] = {

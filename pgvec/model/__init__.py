@@ -2,7 +2,6 @@
 
 from pgvec.model.distance import Distance
 from pgvec.model.embedder import Embedder, InputKind, InputRole
-from pgvec.model.explanation import Explanation
 from pgvec.model.embedding_sync import (
     Backfill,
     ClaimedRow,
@@ -13,6 +12,7 @@ from pgvec.model.embedding_sync import (
     SyncTask,
     WrittenRow,
 )
+from pgvec.model.explanation import Explanation
 from pgvec.model.facts import (
     CatalogIndex,
     ColumnStatistics,
@@ -25,6 +25,7 @@ from pgvec.model.facts import (
 )
 from pgvec.model.filter_parser import parse_filter
 from pgvec.model.filters import And, Comparison, Filter, Not, Operator, Or, Predicate
+from pgvec.model.fusion import Fusion, FusionReport
 from pgvec.model.load import LoadProgress, LoadReport, ProgressCallback
 from pgvec.model.match import Match, Matches, Receipt, Strategy
 from pgvec.model.migration import AppliedScript, MigrationStatus
@@ -53,11 +54,13 @@ __all__ = [
     "Costs",
     "Distance",
     "Embedder",
-    "Explanation",
     "EmbeddingSync",
     "EntryKind",
+    "Explanation",
     "FailedRow",
     "Filter",
+    "Fusion",
+    "FusionReport",
     "IndexMethod",
     "InputKind",
     "InputRole",

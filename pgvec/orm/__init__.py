@@ -2,7 +2,8 @@
 
 from pgvec.orm.embedding import Embedding
 from pgvec.orm.indexes import HnswIndex, IvfflatIndex
+from pgvec.orm.keyword_index import KeywordIndex
 from pgvec.orm.reading import read_target
 from pgvec.orm.storage import SetStorage
 
-__all__ = ["Embedding", "HnswIndex", "IvfflatIndex", "SetStorage", "read_target"]
+__all__ = ["Embedding", "HnswIndex", "IvfflatIndex", "KeywordIndex", "SetStorage", "read_target"]

@@ -34,6 +34,7 @@ __all__ = [
     "LARGEST_LIMIT",
     "SearchOptions",
     "check_embedder",
+    "checked_options",
     "embed_queries",
     "embed_query",
     "is_vector_text",
@@ -70,7 +71,7 @@ class SearchOptions:
 def question(target: Target, query: object, options: SearchOptions) -> Question:
     """Check the arguments of a search whose query is a vector or a record."""
     by_record = _is_record(target, query)
-    checked = _checked(target, options, by_record=by_record)
+    checked = checked_options(target, options, by_record=by_record)
     parameters = dict(checked.parameters)
     if not by_record:
         parameters[QUERY] = _query_value(target, query)
@@ -82,7 +83,7 @@ def question(target: Target, query: object, options: SearchOptions) -> Question:
 
 def question_of_many(target: Target, queries: Iterable[object], options: SearchOptions) -> Question:
     """Check the arguments of a search for many vectors."""
-    checked = _checked(target, options, many=True)
+    checked = checked_options(target, options, many=True)
     texts = []
     for position, query in enumerate(queries, start=1):
         try:
@@ -94,7 +95,7 @@ def question_of_many(target: Target, queries: Iterable[object], options: SearchO
     return replace(checked, parameters={**checked.parameters, QUERIES: texts})
 
 
-def _checked(target: Target, options: SearchOptions, *, by_record: bool = False, many: bool = False) -> Question:
+def checked_options(target: Target, options: SearchOptions, *, by_record: bool = False, many: bool = False) -> Question:
     """Check what does not depend on the query."""
     if options.columns is not None and options.include_embedding:
         raise InvalidOptionError("include_embedding belongs to records: with columns=, name the embedding among them")

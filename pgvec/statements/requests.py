@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from pgvec.model import Target
 from pgvec.statements.plan import SearchPlan, SearchShape
+from pgvec.statements.scoring import Scoring
 
 __all__ = ["Execute", "Explain", "Find", "Forget", "Place", "Request", "Result", "Survey"]
 
@@ -25,6 +26,8 @@ class Place:
 class Find:
     """Ask for the rows of a search, as ``(record or row, distance, branch, rows counted)``.
 
+    With a scoring, an array ``[score, branch]`` takes the place of the branch.
+
     Attributes:
         target: What to search.
         shape: What is asked for.
@@ -34,6 +37,7 @@ class Find:
         include_embedding: Whether records come with their embeddings.
         parameters: Values of the statement's own parameters.
         where_key: SQLAlchemy's sign of the condition's structure, with its values; None where it has none.
+        scoring: By what rows are ordered, or None for the distance.
     """
 
     target: Target
@@ -44,6 +48,7 @@ class Find:
     include_embedding: bool
     parameters: Mapping[str, Any]
     where_key: Any = None
+    scoring: Scoring | None = None
 
 
 @dataclass(frozen=True, slots=True)

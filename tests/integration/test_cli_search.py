@@ -224,3 +224,49 @@ def test_payloads_stay_data(
             if result.exit_code == 0:
                 assert all(set(row) <= {"id", "title", "price", "tags", "data"} for row in found(result))
     assert connection.execute("SELECT array_agg(item ORDER BY id) FROM item").fetchone() == before
+
+
+@pytest.fixture
+def worded(migrated_url: str) -> str:
+    """The URL of a database with the table ``item``, which has a keyword index."""
+    with psycopg.connect(migrated_url, autocommit=True) as connection:
+        connection.execute(
+            """
+            CREATE TABLE item (id int PRIMARY KEY, title text, embedding vector(3));
+            CREATE INDEX ON item USING hnsw (embedding vector_cosine_ops);
+            SELECT pgvec.create_keyword_index('item', '{title}');
+            INSERT INTO item VALUES (1, 'red apples', '[1,0,0]'), (2, 'a pear', '[0.9,0.1,0]'), (3, 'apple', NULL);
+            """
+        )
+    return migrated_url
+
+
+def test_words_and_both(worded: str):
+    """--keyword finds by words, --hybrid by words and vectors; scores stand beside the records."""
+    by_words = json.loads(invoke(worded, "apples", "--table", "item", "--keyword", "--json").stdout)["matches"]
+    assert [match["record"]["id"] for match in by_words] == [3, 1]
+    assert by_words[0]["distance"] is None
+    assert by_words[0]["score"] > by_words[1]["score"]
+    both = invoke(worded, "pear", "--table", "item", "--hybrid", "--vector", "[1, 0, 0]", "--json")
+    assert {row["id"] for row in found(both)} == {1, 2}
+    shown = invoke(worded, "apples", "--table", "item", "--keyword")
+    assert "score" in shown.stdout
+    assert "red apples" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--keyword"], "give a text"),
+        (["--hybrid", "--vector", "[1, 0, 0]"], "give a text"),
+        (["x", "--keyword", "--hybrid"], "not both"),
+        (["x", "--keyword", "--vector", "[1, 0, 0]"], "compares no vectors"),
+        (["x", "--keyword", "--exact"], "compares no vectors"),
+        (["x", "--hybrid", "--max-distance", "1"], "--max-distance"),
+    ],
+)
+def test_options_of_another_search_are_refused(worded: str, arguments: list[str], message: str):
+    """An option that would have no effect is refused."""
+    result = invoke(worded, *arguments, "--table", "item")
+    assert result.exit_code != 0
+    assert message in " ".join(result.output.split())

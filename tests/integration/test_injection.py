@@ -42,6 +42,12 @@ HOOKS = {
 }
 
 
+@pytest.fixture
+def database_url(migrated_url: str) -> str:
+    """Keyword search needs the schema ``pgvec``."""
+    return migrated_url
+
+
 def test_every_parameter_has_a_case() -> None:
     """What a text can reach is known: a new public parameter fails here until the corpus is run against it."""
     found = set()
@@ -69,7 +75,8 @@ def guarded(url: str) -> Iterator[None]:
 async def test_repositories(world: World, database_url: str, method: str) -> None:
     """No text in any parameter of a repository becomes SQL, or an error that is not pgvec's; it is stored as it is."""
     await world.create_all(Base)
-    await world.repository(Note, column="embedding").insert({"id": "first", "embedding": QUERY})
+    await world.execute(sa.text("SELECT pgvec.create_keyword_index('note', '{title}')"))
+    await world.repository(Note, column="embedding").insert({"id": "first", "title": "a", "embedding": QUERY})
     await world.commit()
     with guarded(database_url):
         for parameter, cases in BY_METHOD.items():

@@ -17,7 +17,7 @@ from support.injection import PAYLOADS
 
 from pgvec import read_csv, read_jsonl
 from pgvec.errors import PgvecError
-from pgvec.orm import Embedding, HnswIndex, IvfflatIndex, SetStorage, read_target
+from pgvec.orm import Embedding, HnswIndex, IvfflatIndex, KeywordIndex, SetStorage, read_target
 
 QUERY = [1.0, 2.0, 3.0]
 
@@ -132,6 +132,61 @@ BY_METHOD: dict[str, list[Case]] = {
         lambda make, text: note(make).search(QUERY, columns=("id", text)),
         lambda make, text: note(make).search(QUERY, columns=(sa.literal(text).label(text or None),)),
     ],
+    "keyword_search.text": [
+        lambda make, text: note(make).keyword_search(text),
+        lambda make, text: note(make).keyword_search(f'"{text}"'),
+        lambda make, text: note(make).keyword_search(f"{text}*"),
+        lambda make, text: note(make).keyword_search([text]),
+        lambda make, text: note(make).keyword_search("a", limit=text),
+        lambda make, text: note(make).keyword_search("a", offset=text),
+    ],
+    "keyword_search.where": [
+        lambda make, text: note(make).keyword_search(text, where={text: text}),
+        lambda make, text: note(make).keyword_search(text, where={"title": text}),
+        lambda make, text: note(make).keyword_search("a", where=text),
+    ],
+    "keyword_search.index": [lambda make, text: note(make).keyword_search("a", index=text)],
+    "keyword_search.columns": [
+        lambda make, text: note(make).keyword_search("a", columns=text),
+        lambda make, text: note(make).keyword_search("a", columns=("id", text)),
+    ],
+    "hybrid_search.text": [
+        lambda make, text: note(make).hybrid_search(text, vector=QUERY),
+        lambda make, text: note(make).hybrid_search(text),
+        lambda make, text: note(make).hybrid_search("a", vector=QUERY, limit=text),
+        lambda make, text: note(make).hybrid_search("a", vector=QUERY, candidates=text),
+        lambda make, text: note(make).hybrid_search("a", vector=QUERY, rrf_k=text, fusion="rrf"),
+        lambda make, text: note(make).hybrid_search("a", vector=QUERY, weights=(text, 1)),
+    ],
+    "hybrid_search.vector": [
+        lambda make, text: note(make).hybrid_search("a", vector=text),
+        lambda make, text: make(Note, column="bits").hybrid_search("a", vector=text),
+    ],
+    "hybrid_search.fusion": [lambda make, text: note(make).hybrid_search("a", vector=QUERY, fusion=text)],
+    "hybrid_search.where": [
+        lambda make, text: note(make).hybrid_search(text, vector=QUERY, where={text: text}),
+        lambda make, text: note(make).hybrid_search(text, vector=QUERY, where={"title": text}),
+    ],
+    "hybrid_search.index": [lambda make, text: note(make).hybrid_search("a", vector=QUERY, index=text)],
+    "hybrid_search.columns": [lambda make, text: note(make).hybrid_search("a", vector=QUERY, columns=("id", text))],
+    "tune_fusion.queries": [
+        lambda make, text: note(make).tune_fusion(text, text, vectors=text),
+        lambda make, text: note(make).tune_fusion([text, text], [{text}, {text: 1}], vectors=[QUERY, QUERY], folds=2),
+        lambda make, text: note(make).tune_fusion(["a", "b"], [{"x"}, {"y"}], vectors=[QUERY, QUERY], folds=text),
+    ],
+    "tune_fusion.relevance": [
+        lambda make, text: note(make).tune_fusion(["a", "b"], text, vectors=[QUERY, QUERY], folds=2),
+        lambda make, text: note(make).tune_fusion(["a", "b"], [text, {text: text}], vectors=[QUERY, QUERY], folds=2),
+    ],
+    "tune_fusion.vectors": [
+        lambda make, text: note(make).tune_fusion(["a", "b"], [{"x"}, {"y"}], vectors=text, folds=2),
+        lambda make, text: note(make).tune_fusion(["a", "b"], [{"x"}, {"y"}], vectors=[text, QUERY], folds=2),
+    ],
+    "tune_fusion.index": [
+        lambda make, text: note(make).tune_fusion(
+            ["a", "b"], [{"x"}, {"y"}], vectors=[QUERY, QUERY], index=text, folds=2
+        )
+    ],
     "get.key": [
         lambda make, text: note(make).get(text),
         lambda make, text: note(make).get((text,)),
@@ -233,6 +288,11 @@ def table(*extra: Any, embedding: Any = None) -> sa.Table:
     return sa.Table("declared", sa.MetaData(), *columns, *extra)
 
 
+def worded(**options: Any) -> sa.Table:
+    """A table with a keyword index."""
+    return table(sa.Column("text", sa.Text), KeywordIndex("text", **options))
+
+
 DECLARATIONS: dict[str, list[Declaration]] = {
     "Embedding.__init__.distance": [lambda text: table(embedding=Embedding(3, distance=text))],
     "Embedding.__init__.type": [lambda text: table(embedding=Embedding(3, type=text))],
@@ -249,6 +309,9 @@ DECLARATIONS: dict[str, list[Declaration]] = {
     "IvfflatIndex.__init__.column": [lambda text: table(IvfflatIndex(text))],
     "IvfflatIndex.__init__.quantization": [lambda text: table(IvfflatIndex("embedding", quantization=text))],
     "IvfflatIndex.__init__.name": [lambda text: table(IvfflatIndex("embedding", name=text))],
+    "KeywordIndex.__init__.columns": [lambda text: table(KeywordIndex(text))],
+    "KeywordIndex.__init__.config": [lambda text: worded(config=text)],
+    "KeywordIndex.__init__.name": [lambda text: worded(name=text)],
     "SetStorage.__init__.storage": [lambda text: SetStorage(table().c.embedding, text)],
     "read_target.column": [lambda text: read_target(Note, column=text)],
     "read_target.distance": [lambda text: read_target(Note, column="embedding", distance=text)],

@@ -54,6 +54,8 @@ def test_public_names() -> None:
         "Distance",
         "Embedder",
         "Explanation",
+        "Fusion",
+        "FusionReport",
         "LoadProgress",
         "LoadReport",
         "Match",

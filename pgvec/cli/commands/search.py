@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Annotated, Any, Literal, TypeAlias
 
 import sqlalchemy as sa
+import typer
 
 from pgvec import Matches
 from pgvec.cli.database import open_database
@@ -23,10 +25,14 @@ from pgvec.cli.search_options import (
     condition_in,
     query_in,
     searchable,
+    vector_in,
 )
+from pgvec.errors import InvalidOptionError
 from pgvec.execution.reflection import reflect_table
 
 __all__ = ["search", "search_table"]
+
+Mode: TypeAlias = Literal["search", "keyword", "hybrid"]
 
 
 def search(
@@ -43,11 +49,17 @@ def search(
     exact: Exact = False,
     max_distance: MaxDistance = None,
     ef_search: EfSearch = None,
+    keyword: Annotated[
+        bool, typer.Option("--keyword", help="Look for the words of the text, by a keyword index (BM25).")
+    ] = False,
+    hybrid: Annotated[bool, typer.Option("--hybrid", help="Look for the words and by vectors, and fuse both.")] = False,
     url: Url = None,
     as_json: Json = False,
 ) -> None:
     """Show the rows of a table that are nearest to a text or a vector, and how they were found."""
-    query = query_in(text, vector)
+    mode = _mode(keyword=keyword, hybrid=hybrid)
+    query = _query(text, vector, mode)
+    options = _options(mode, exact=exact, max_distance=max_distance, ef_search=ef_search)
     names = names_in(columns, "--columns")
     condition = condition_in(where)
     with open_database(url) as engine:
@@ -56,14 +68,14 @@ def search(
             engine,
             reflected,
             query,
+            mode=mode,
+            text=text,
             column=column,
             distance=distance,
             columns=names,
             where=condition,
             limit=limit,
-            exact=exact,
-            max_distance=max_distance,
-            ef_search=ef_search,
+            **options,
         )
     if as_json:
         print_json(
@@ -71,7 +83,8 @@ def search(
                 "matches": [
                     {
                         "rank": match.rank,
-                        "distance": match.distance,
+                        "distance": None if math.isnan(match.distance) else match.distance,
+                        **({} if match.score is None else {"score": match.score}),
                         "similarity": match.similarity,
                         "record": dict(zip(shown, match.record, strict=True)),
                     }
@@ -91,6 +104,8 @@ def search_table(
     table: sa.Table,
     query: object,
     *,
+    mode: Mode = "search",
+    text: str | None = None,
     column: str | None = None,
     distance: str | None = None,
     columns: tuple[str, ...] | None = None,
@@ -102,10 +117,52 @@ def search_table(
         engine: An engine on the database.
         table: The table.
         query: A vector, or a text for the default embedder.
+        mode: Which search: by vectors, by words, or by both.
+        text: The words, for the latter two.
         column: The vector column, where the table has several.
         distance: The distance, where no index tells.
         columns: Names of the columns to read; all but the vectors by default.
         **options: As for :meth:`pgvec.Repository.search`.
     """
-    found = searchable(engine, table, query, column=column, distance=distance, columns=columns)
-    return found.columns, found.repository.search(query, columns=found.columns, **options)
+    embedded = query if mode != "keyword" else None
+    found = searchable(engine, table, embedded, column=column, distance=distance, columns=columns)
+    names, repository = found.columns, found.repository
+    if mode == "search":
+        return names, repository.search(query, columns=names, **options)
+    assert text is not None
+    if mode == "keyword":
+        return names, repository.keyword_search(text, columns=names, **options)
+    vector = None if isinstance(query, str) else query
+    return names, repository.hybrid_search(text, vector=vector, columns=names, **options)
+
+
+def _mode(*, keyword: bool, hybrid: bool) -> Mode:
+    if keyword and hybrid:
+        raise InvalidOptionError("give either --keyword or --hybrid, and not both")
+    return "keyword" if keyword else "hybrid" if hybrid else "search"
+
+
+def _options(mode: Mode, *, exact: bool, max_distance: float | None, ef_search: int | None) -> dict[str, Any]:
+    """The options of the vector part; those that another search does not have are refused."""
+    if max_distance is not None and mode != "search":
+        raise InvalidOptionError(f"--max-distance does not belong to --{mode}, which orders by a score")
+    if mode == "keyword":
+        if exact or ef_search is not None:
+            raise InvalidOptionError("--exact and --ef-search do not belong to --keyword, which compares no vectors")
+        return {}
+    options: dict[str, Any] = {"exact": exact, "ef_search": ef_search}
+    return options if mode == "hybrid" else {**options, "max_distance": max_distance}
+
+
+def _query(text: str | None, vector: str | None, mode: Mode) -> object:
+    if mode == "search":
+        return query_in(text, vector)
+    if text is None:
+        raise InvalidOptionError(f"--{mode} looks for words: give a text")
+    if vector is None:
+        return text
+    if mode == "keyword":
+        raise InvalidOptionError(
+            "--vector does not belong to --keyword, which compares no vectors: give --hybrid for both"
+        )
+    return vector_in(vector)

@@ -202,15 +202,17 @@ class EmbeddingSearch(Generic[M]):
         question = arguments.question(
             self._target,
             query,
-            where=None if condition is True else condition,
-            limit=limit,
-            offset=self._offset,
-            exact=self._options.exact,
-            max_distance=self._options.max_distance,
-            ef_search=self._options.ef_search,
-            recall=self._options.recall,
-            columns=None,
-            include_embedding=False,
+            arguments.SearchOptions(
+                where=None if condition is True else condition,
+                limit=limit,
+                offset=self._offset,
+                exact=self._options.exact,
+                max_distance=self._options.max_distance,
+                ef_search=self._options.ef_search,
+                recall=self._options.recall,
+                columns=None,
+                include_embedding=False,
+            ),
         )
         question = replace(question, display=_shown(self._queryset.model, self._target, fields))
         found = driver.run(search(self._target, question))

@@ -1,0 +1,1 @@
+"""How good the answers are: nDCG and recall on collections with judged queries."""

@@ -1,0 +1,1 @@
+"""What keyword and hybrid search cost beside Postgres' own full-text search."""

@@ -1,0 +1,36 @@
+"""The statement for whatever a recipe wants to find."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from pgvec.statements.hybrid import hybrid_statement
+from pgvec.statements.keyword import keyword_statement
+from pgvec.statements.requests import Find
+from pgvec.statements.scoring import HybridScoring, KeywordScoring
+from pgvec.statements.search import search_statement
+from pgvec.statements.search_many import search_many_statement
+
+__all__ = ["find_statement"]
+
+
+def find_statement(find: Find, columns: list[Any], schema: str, *, watched: bool = False) -> sa.Select[Any]:
+    """Build the statement for a request.
+
+    Args:
+        find: What is asked for.
+        columns: What to select for a row.
+        schema: Postgres schema of the extension.
+        watched: Whether the session's listeners may add conditions of their own to the statement.
+    """
+    match find.scoring:
+        case None:
+            build = search_many_statement if find.shape.many else search_statement
+            return build(find, columns, schema)
+        case KeywordScoring(pushed):
+            return keyword_statement(find, columns, pushed=pushed and not watched)
+        case HybridScoring(pushed=pushed) as scoring:
+            return hybrid_statement(find, replace(scoring, pushed=pushed and not watched), columns, schema)
