@@ -10,5 +10,5 @@ from pgvec.integrations.django.operations import RunPgvecSQL
 class Migration(migrations.Migration):
     """Run the script, or take it back."""
 
-    dependencies: list[tuple[str, str]] = [("pgvec", "0004_pre_keyword")]
+    dependencies: list[tuple[str, str]] = [("pgvec", "0003_pre_planner")]
     operations = [RunPgvecSQL("0004_pre_keyword")]
