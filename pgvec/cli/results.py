@@ -13,6 +13,8 @@ __all__ = ["describe_receipt", "print_matches"]
 _NARROWEST = 14
 _STRATEGIES = {
     Strategy.INDEX: "by the vector index",
+    Strategy.PARTIAL_INDEX: "by a vector index on the rows that pass the filter",
+    Strategy.COMPACT: "by comparing a smaller form of every row that passes the filter, and the nearest in full",
     Strategy.EXACT: "by comparing every row that passes the filter",
     Strategy.COMPLETED: "the index came back short, so every row was compared",
 }
@@ -39,6 +41,7 @@ def describe_receipt(receipt: Receipt) -> str:
         _STRATEGIES[receipt.strategy],
         "complete" if receipt.complete else "there may be more",
         "the true nearest" if receipt.exact else "approximate",
+        f"{'' if receipt.matching_is_exact else 'at least '}{receipt.matching:,} rows match",
     ]
     if receipt.ef_search is not None:
         parts.append(f"ef_search {receipt.ef_search}")

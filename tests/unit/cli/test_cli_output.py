@@ -110,6 +110,12 @@ def test_a_receipt_says_what_is_known():
     assert "there may be more" in describe_receipt(Receipt(Strategy.INDEX, False, False, 3, False, 10, 3))
 
 
+def test_every_strategy_is_described():
+    """No answer is shown without saying how it was found, and how many rows match as far as is known."""
+    for strategy in Strategy:
+        assert "at least 1,234 rows match" in describe_receipt(Receipt(strategy, True, False, 1234, False, 10, 10))
+
+
 def test_there_are_no_bars_without_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     """In a log progress is a plain line now and then: no control characters, nothing on stdout."""
     monkeypatch.setattr("pgvec.cli.progress._SECONDS_BETWEEN_LINES", 0.0)
