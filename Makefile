@@ -6,6 +6,7 @@ SHELL := /bin/sh
 VENV ?= .venv
 VENV_MIN ?= .venv-min
 VENV_PEERS ?= .venv-peers
+VENV_DJANGO6 ?= .venv-django6
 TEST_LEVEL ?= dev
 WORKERS ?= 2
 ARGS ?=
@@ -15,21 +16,27 @@ NAME =
 PIP_OPTIONS ?=
 # The first Python that is new enough; tried by running it, because a shim may exist for a version that does not.
 PYTHON ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11,$(shell $(python) -c 'import sys; sys.version_info >= (3, 11) and print("$(python)")' 2>/dev/null)))
+# Django 6 needs Python 3.12, for which the pinned torch may have no build: so its tests have an environment without torch.
+PYTHON_DJANGO6 ?= $(firstword $(foreach python,python3 python3.13 python3.12 $(wildcard $(HOME)/.pyenv/versions/3.1[2-9]*/bin/python3),$(shell $(python) -c 'import sys; sys.version_info >= (3, 12) and print("$(python)")' 2>/dev/null)))
+DJANGO_TESTS = $(wildcard tests/*/test_django*.py)
 
 # Without --no-compile pip compiles all of torch, of which little is ever imported.
 PIP = $(VENV)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check $(PIP_OPTIONS)
 REQUIREMENTS = pyproject.toml constraints.txt
 
-.PHONY: help demo test lint bench bench-filters bench-peers bench-keyword eval docs test-min migration wheel-test clean
+.PHONY: help demo test test-faults test-index-faults lint bench bench-filters bench-peers bench-keyword eval docs test-min test-django6 migration wheel-test clean
 
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r target text; do printf '  make %-13s %s\n' "$$target" "$$text"; done
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r target text; do printf '  make %-18s %s\n' "$$target" "$$text"; done
 
 demo: $(VENV)/.installed-all ## Search the docstrings of your Python (starts a local server)
 	@$(VENV)/bin/pgvec demo $(ARGS)
 
 test: $(VENV)/.installed-dev ## Run the tests (TEST_LEVEL=full runs everything; ARGS="-k filter" chooses)
 	@TEST_LEVEL="$(TEST_LEVEL)" $(VENV)/bin/pytest -n $(WORKERS) $(ARGS)
+
+test-faults: $(VENV)/.installed-dev ## Kill, freeze and cut off workers under load (ARGS="--seed N" replays)
+	@PYTHONPATH="tests:$$PWD" $(VENV)/bin/python -m support.faults $(ARGS)
 
 lint: $(VENV)/.installed-dev ## Check style, types and floors
 	@$(VENV)/bin/ruff check .
@@ -58,6 +65,18 @@ docs: $(VENV)/.installed-dev ## Run the examples of README and docs
 test-min: $(VENV_MIN)/.installed ## Run the tests on the oldest supported versions, without torch
 	@TEST_LEVEL="$(TEST_LEVEL)" $(VENV_MIN)/bin/pytest -n $(WORKERS) $(ARGS)
 
+test-index-faults: $(VENV)/.installed-dev ## Kill index builds at every point in every way, five times (some minutes)
+	@rm -f .index-faults
+	@TEST_LEVEL=full PGVEC_INDEX_FAULT_ROUNDS=5 PGVEC_INDEX_FAULT_REPORT=.index-faults $(VENV)/bin/pytest tests/integration/test_index_faults.py $(ARGS); \
+		status=$$?; sort .index-faults; exit $$status
+
+test-django6: $(if $(PYTHON_DJANGO6),$(VENV_DJANGO6)/.installed) ## Run the tests of the Django app on Django 6 (needs Python 3.12)
+ifeq ($(PYTHON_DJANGO6),)
+	@echo "skipped: Django 6 needs Python 3.12 or newer, and none was found (PYTHON_DJANGO6=/path/to/python3.12 names one)"
+else
+	@TEST_LEVEL="$(TEST_LEVEL)" $(VENV_DJANGO6)/bin/pytest -n $(WORKERS) $(DJANGO_TESTS) $(ARGS)
+endif
+
 migration: $(VENV)/.installed-dev ## Make the files of a new migration (NAME=pre_something)
 	@$(VENV)/bin/python -m pgvec.sql.new "$(NAME)"
 
@@ -65,7 +84,7 @@ wheel-test: $(VENV)/.installed-dev ## Build the wheel, install it elsewhere and 
 	@$(VENV)/bin/python tests/wheel/build_and_use.py
 
 clean: ## Remove what make has made
-	rm -rf $(VENV) $(VENV_MIN) $(VENV_PEERS) build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache .coverage*
+	rm -rf $(VENV) $(VENV_MIN) $(VENV_PEERS) $(VENV_DJANGO6) build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache .coverage*
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/.installed-all: $(REQUIREMENTS) | $(VENV)/bin/python
@@ -88,6 +107,12 @@ $(VENV_PEERS)/.installed: $(REQUIREMENTS) | $(VENV_PEERS)/bin/python
 	@$(VENV_PEERS)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check $(PIP_OPTIONS) -c constraints.txt -e '.[embedded,bench,bench-peers]'
 	@touch $@
 
+$(VENV_DJANGO6)/.installed: pyproject.toml | $(VENV_DJANGO6)/bin/python
+	@echo "installing pgvec with Django 6 into $(VENV_DJANGO6) ..."
+	@$(VENV_DJANGO6)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check $(PIP_OPTIONS) 'django>=6' -e '.[embedded,django,test]'
+	@touch $@
+
+$(VENV_DJANGO6)/bin/python: PYTHON = $(PYTHON_DJANGO6)
 %/bin/python:
 	@if [ -z "$(PYTHON)" ]; then echo "pgvec needs Python 3.11 or newer: install one, or name it (make PYTHON=/path/to/python3.12 ...)" >&2; exit 1; fi
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("pgvec needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0])'

@@ -32,6 +32,8 @@
     ├─ EmbeddingError
     │  ├─ EmbedderUnavailableError
     │  └─ EmbedderResponseError
+    ├─ SyncError
+    │  └─ SyncTimeoutError (TimeoutError)
     └─ ServerError (OSError)
 
 A message says what happened, with which value, and what to do. Programs read attributes instead of parsing messages.
@@ -74,6 +76,8 @@ __all__ = [
     "RecordNotFoundError",
     "SchemaError",
     "ServerError",
+    "SyncError",
+    "SyncTimeoutError",
     "TransientQueryError",
 ]
 
@@ -228,11 +232,25 @@ class EmbeddingError(PgvecError):
 
 
 class EmbedderUnavailableError(EmbeddingError):
-    """The model cannot be reached or loaded now; trying again may help."""
+    """The model cannot be reached or loaded now; trying again may help, after ``retry_after_seconds`` where it said so."""
+
+    retry_after_seconds: float | None = None
 
 
 class EmbedderResponseError(EmbeddingError):
     """The model answered with something that is not one finite vector for each input."""
+
+
+class SyncError(PgvecError):
+    """Embeddings cannot be kept in step with their text as it was declared or asked for."""
+
+    sqlstate: str | None = None
+
+
+class SyncTimeoutError(SyncError, TimeoutError):
+    """Rows still wait for their embedding; ``backlog`` says how many."""
+
+    backlog: int
 
 
 class ServerError(PgvecError, OSError):

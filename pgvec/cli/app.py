@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pgvec.cli.commands import demo, load, migrate, search, server
+from pgvec.cli.commands import demo, explain, index, load, migrate, search, server, sync, worker
 from pgvec.cli.errors import ErrorReportingGroup, remember_debug
 from pgvec.cli.options import debuggable
 from pgvec.cli.output import print_text
@@ -47,6 +47,10 @@ def root(
 
 app.command("load")(debuggable(load.load))
 app.command("search")(debuggable(search.search))
+app.command("explain")(debuggable(explain.explain))
+app.command("worker")(debuggable(worker.worker))
 app.command("demo")(debuggable(demo.demo))
+app.add_typer(index.app, name="index")
 app.add_typer(server.app, name="server")
 app.add_typer(migrate.app, name="migrate")
+app.add_typer(sync.app, name="sync")

@@ -31,7 +31,7 @@ from pgvec.execution.unit import (
     unflushed,
 )
 from pgvec.model import ServerFacts, Target
-from pgvec.statements.requests import Execute, Explain, Find, Forget, Request, Result, Survey
+from pgvec.statements.requests import Execute, Explain, Find, Forget, Place, Request, Result, Survey
 
 __all__ = ["AsyncBind", "AsyncSessionDriver"]
 
@@ -50,7 +50,7 @@ class AsyncSessionDriver:
             )
         self._bind = bind
 
-    async def run(self, recipe: Generator[Request, Any, T], target: Target) -> T:
+    async def run(self, recipe: Generator[Request, Any, T], target: Target | Place) -> T:
         """Run a recipe to its end and return what it returns. Errors of the database arrive in it as pgvec's."""
         answer, error = None, None
         try:
@@ -89,7 +89,7 @@ class _Unit:
 
     connection: AsyncConnection
 
-    def __init__(self, bind: AsyncBind, target: Target) -> None:
+    def __init__(self, bind: AsyncBind, target: Target | Place) -> None:
         self._bind = bind
         self._target = target
         self.session: AsyncSession | None = None

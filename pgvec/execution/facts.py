@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from pgvec.errors import ConfigurationError, ExtensionMissingError, ExtensionTooOldError
 from pgvec.model import ServerFacts
 
-__all__ = ["OLDEST_EXTENSION", "PROBE", "forget_facts", "known_facts", "read_facts", "require_psycopg"]
+__all__ = ["OLDEST_EXTENSION", "PROBE", "check_facts", "forget_facts", "known_facts", "read_facts", "require_psycopg"]
 
 OLDEST_EXTENSION = "0.8.0"
 
@@ -42,6 +42,18 @@ def read_facts(engine: sa.Engine, row: Any) -> ServerFacts:
         ExtensionMissingError: The extension ``vector`` is not installed in this database.
         ExtensionTooOldError: It is older than pgvec supports.
     """
+    facts = check_facts(row)
+    _known[engine.pool] = facts
+    return facts
+
+
+def check_facts(row: Any) -> ServerFacts:
+    """Return the answer to :data:`PROBE` as facts, once they are what pgvec supports.
+
+    Raises:
+        ExtensionMissingError: The extension ``vector`` is not installed in this database.
+        ExtensionTooOldError: It is older than pgvec supports.
+    """
     server_version, extension_version, schema = row
     if extension_version is None:
         raise ExtensionMissingError(
@@ -55,9 +67,7 @@ def read_facts(engine: sa.Engine, row: Any) -> ServerFacts:
             installed=extension_version,
             required=OLDEST_EXTENSION,
         )
-    facts = ServerFacts(server_version, extension_version, schema)
-    _known[engine.pool] = facts
-    return facts
+    return ServerFacts(server_version, extension_version, schema)
 
 
 def require_psycopg(dialect: sa.Dialect) -> None:

@@ -18,18 +18,30 @@ from pgvec.execution.sqlstate import translate
 from pgvec.model.migration import AppliedScript
 from pgvec.sql import SCHEMA, Script, find_script, migration_record
 
-__all__ = ["applied_scripts", "downgrade_pgvec", "enter_schema", "leave_schema", "lock_schema", "upgrade_pgvec"]
+__all__ = [
+    "LOCK",
+    "applied_scripts",
+    "changed_script",
+    "downgrade_pgvec",
+    "enter_schema",
+    "leave_schema",
+    "lock_schema",
+    "script_error",
+    "upgrade_pgvec",
+]
 
 # "pgvec" in ASCII: one lock for everyone who changes the schema of this database.
-_LOCK = sa.select(sa.func.pg_catalog.pg_advisory_xact_lock(int.from_bytes(b"pgvec", "big")))
+LOCK = sa.select(sa.func.pg_catalog.pg_advisory_xact_lock(int.from_bytes(b"pgvec", "big")))
 _NAMESPACE = sa.func.pg_catalog.to_regnamespace(SCHEMA)
 
 
-def upgrade_pgvec(name: str) -> None:
+def upgrade_pgvec(name: str, *, context: MigrationContext | None = None, extension_schema: str | None = None) -> None:
     """Run a script within the Alembic migration that is running; a script that was run before is left alone.
 
     Args:
         name: The script, ``0002_extension``.
+        context: The migration, where it is not the one that ``alembic.op`` knows.
+        extension_schema: Where to install the extension ``vector`` if it is missing; None leaves what was chosen before.
 
     Raises:
         ExtensionMissingError: The extension is not installed, and this role or server cannot install it.
@@ -37,29 +49,38 @@ def upgrade_pgvec(name: str) -> None:
         SchemaError: The script was run before with another content.
     """
     script = find_script(name)
-    context = op.get_context()
+    context = context or op.get_context()
     record = sa.insert(migration_record).values(name=script.name, checksum=script.checksum)
     if context.as_sql:
+        if extension_schema is not None:
+            _write(context, _choose_schema(extension_schema))
         context.impl.static_output(script.up)
         _write(context, record)
         return
-    connection = op.get_bind()
+    connection = _bound(context)
     with _translated():
+        if extension_schema is not None:
+            connection.execute(_choose_schema(extension_schema))
         if _recorded_checksum(connection, script) is None:
             _run_raw(connection, script.up)
             connection.execute(record)
 
 
-def downgrade_pgvec(name: str) -> None:
-    """Take a script back within the Alembic migration that is running; a script that was not run is left alone."""
+def downgrade_pgvec(name: str, *, context: MigrationContext | None = None) -> None:
+    """Take a script back within the Alembic migration that is running; a script that was not run is left alone.
+
+    Args:
+        name: The script, ``0002_extension``.
+        context: The migration, where it is not the one that ``alembic.op`` knows.
+    """
     script = find_script(name)
-    context = op.get_context()
+    context = context or op.get_context()
     record = sa.delete(migration_record).where(migration_record.c.name == script.name)
     if context.as_sql:
         _write(context, record)
         context.impl.static_output(script.down)
         return
-    connection = op.get_bind()
+    connection = _bound(context)
     with _translated():
         if _recorded_checksum(connection, script) is not None:
             connection.execute(record)
@@ -71,7 +92,7 @@ def lock_schema(connection: sa.Connection) -> None:
 
     The lock belongs to the transaction, so it also holds behind PgBouncer in transaction mode.
     """
-    connection.execute(_LOCK)
+    connection.execute(LOCK)
 
 
 def enter_schema(context: MigrationContext, *, extension_schema: str | None = None, from_base: bool = False) -> None:
@@ -85,20 +106,19 @@ def enter_schema(context: MigrationContext, *, extension_schema: str | None = No
     Raises:
         AccessDeniedError: The schema does not exist, and the role may not make it.
     """
-    setting = sa.select(sa.func.pg_catalog.set_config("pgvec.extension_schema", extension_schema, True))
     if context.as_sql:
-        _write(context, _LOCK)
+        _write(context, LOCK)
         if from_base:
             _write(context, CreateSchema(SCHEMA, if_not_exists=True))
         if extension_schema is not None:
-            _write(context, setting)
+            _write(context, _choose_schema(extension_schema))
         return
     connection = _bound(context)
     with _translated():
         lock_schema(connection)
         _create_schema(connection)
         if extension_schema is not None:
-            connection.execute(setting)
+            connection.execute(_choose_schema(extension_schema))
 
 
 def leave_schema(context: MigrationContext, *, to_base: bool = False) -> None:
@@ -131,14 +151,15 @@ def applied_scripts(connection: sa.Connection) -> tuple[AppliedScript, ...]:
     return tuple(AppliedScript(*row) for row in rows)
 
 
+def _choose_schema(extension_schema: str) -> sa.Select[tuple[str]]:
+    return sa.select(sa.func.pg_catalog.set_config("pgvec.extension_schema", extension_schema, True))
+
+
 def _recorded_checksum(connection: sa.Connection, script: Script) -> str | None:
     lock_schema(connection)
     recorded = {applied.name: applied.checksum for applied in applied_scripts(connection)}.get(script.name)
     if recorded not in (None, script.checksum):
-        raise SchemaError(
-            f"Migration {script.name} was run in this database with another content (SHA-256 {recorded}, here "
-            f"{script.checksum}); install the pgvec that ran it, or take its change back by hand"
-        )
+        raise changed_script(script, str(recorded))
     return recorded
 
 
@@ -193,20 +214,26 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except DBAPIError as exc:
-        error = _script_error(exc) or translate(exc)
+        error = (script_error(exc.orig) if isinstance(exc.orig, psycopg.Error) else None) or translate(exc)
         if error is exc:
             raise
         raise error from exc
 
 
-def _script_error(exc: DBAPIError) -> SchemaError | None:
-    """Errors that the scripts raise themselves, under SQLSTATEs of their own."""
-    if not isinstance(exc.orig, psycopg.Error):
-        return None
-    told = exc.orig.diag
+def changed_script(script: Script, recorded: str) -> SchemaError:
+    """Return the error for a script that was run with another content; ``recorded`` is the SHA-256 of that."""
+    return SchemaError(
+        f"Migration {script.name} was run in this database with another content (SHA-256 {recorded}, here "
+        f"{script.checksum}); install the pgvec that ran it, or take its change back by hand"
+    )
+
+
+def script_error(exc: psycopg.Error) -> SchemaError | None:
+    """Return the error that a script raised itself, under an SQLSTATE of its own, or None where it is another one."""
+    told = exc.diag
     message = f"{told.message_primary} {told.message_hint}"
-    if exc.orig.sqlstate == "PV001":
+    if exc.sqlstate == "PV001":
         return ExtensionTooOldError(message, **json.loads(told.message_detail or "{}"))
-    if exc.orig.sqlstate == "PV002":
+    if exc.sqlstate == "PV002":
         return ExtensionMissingError(message)
     return None

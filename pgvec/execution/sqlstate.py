@@ -22,6 +22,7 @@ from pgvec.errors import (
     PgvecError,
     QueryError,
     QueryTimeoutError,
+    SyncError,
     TransientQueryError,
 )
 
@@ -53,6 +54,7 @@ _BY_STATE: dict[str, tuple[type[PgvecError], str]] = {
     "57P02": (TransientQueryError, "The server crashed and restarts; run the transaction again"),
     "57P03": (ConnectionFailedError, "The server does not accept connections now"),
     "53300": (ConnectionFailedError, "The server has no connection left; use a pool or raise max_connections"),
+    "PV010": (SyncError, "The embedding sync cannot do that"),
     "PV003": (IndexNotFoundError, "Declare a KeywordIndex and create it, or name one with index="),
     "3D000": (AuthenticationFailedError, "The database does not exist"),
 }
@@ -82,6 +84,8 @@ def translate(exc: BaseException) -> BaseException:
         return _without_state(original, exc)
     kind, text = _BY_STATE.get(state) or _BY_CLASS.get(state[:2]) or (QueryError, "Postgres refused the statement")
     message = original.diag.message_primary or str(original)
+    if state.startswith("PV") and original.diag.message_hint:
+        message = f"{message}. {original.diag.message_hint}"
     return kind(f"{text}. [{state}] {message}", sqlstate=state, constraint=original.diag.constraint_name)
 
 

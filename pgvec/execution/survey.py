@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from importlib import resources
@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from pgvec.execution.facts import require_psycopg
 from pgvec.model import (
@@ -31,12 +32,15 @@ from pgvec.statements.plan import target_table
 from pgvec.statements.predicates import read_terms
 from pgvec.statements.selectivity import number_of
 
-__all__ = ["SECONDS_KNOWN", "forget_surveys", "known_survey", "take_survey"]
+__all__ = ["SECONDS_KNOWN", "ask_survey", "forget_surveys", "known_survey", "take_survey"]
 
 SECONDS_KNOWN = 300.0
 """How long facts are used before they are asked again; a wrong one costs time, never a row."""
 
 _Key: TypeAlias = tuple[Target, str | None]
+_Ask: TypeAlias = Callable[[sa.TextClause, Mapping[str, Any]], Sequence[Any]]
+
+_quote: Callable[[str], str] = PGDialect().identifier_preparer.quote_identifier  # type: ignore[no-untyped-call]
 
 _known: WeakKeyDictionary[sa.Pool, dict[_Key, tuple[float, TableFacts]]] = WeakKeyDictionary()
 _lock = Lock()
@@ -74,7 +78,9 @@ def take_survey(connection: sa.Connection, target: Target) -> tuple[TableFacts |
     """
     require_psycopg(connection.dialect)
     key = (target, _schema(connection, target))
-    facts, statements = _ask(connection, target, target_table(target).name, key[1])
+    facts, statements = ask_survey(
+        lambda statement, parameters: connection.execute(statement, parameters).all(), target, key[1]
+    )
     # That a table does not exist is not remembered: it may be made at the next moment.
     if facts is not None:
         with _lock:
@@ -94,17 +100,27 @@ def _schema(connection: sa.Connection, target: Target) -> str | None:
     return schemas.get(schema, schema) if schemas else schema  # type: ignore[no-any-return]
 
 
-def _ask(connection: sa.Connection, target: Target, name: str, schema: str | None) -> tuple[TableFacts | None, int]:
-    quote = connection.dialect.identifier_preparer.quote_identifier
-    relation = {"relation": f"{quote(schema)}.{quote(name)}" if schema else quote(name)}
-    row = connection.execute(_survey_text(), relation).one_or_none()
-    if row is None:
+def ask_survey(ask: _Ask, target: Target, schema: str | None) -> tuple[TableFacts | None, int]:
+    """Ask what is to be known of a target's table, on any connection.
+
+    Args:
+        ask: Runs a statement with parameters and returns its rows, with the names of their columns and with JSON read.
+        target: Whose table.
+        schema: Postgres schema of the table, or None to look on the search path.
+
+    Returns:
+        As :func:`take_survey`.
+    """
+    name = _quote(target_table(target).name)
+    relation = {"relation": f"{_quote(schema)}.{name}" if schema else name}
+    rows = ask(_survey_text(), relation)
+    if not rows:
         return None, 1
-    if not row.has_settings:
-        return read_survey(target, row, (), None), 1
-    settings = connection.execute(_SETTINGS, relation).all()
-    costs = connection.execute(_COSTS, {"type": target.column.type.value}).one_or_none()
-    return read_survey(target, row, settings, costs), 3
+    if not rows[0].has_settings:
+        return read_survey(target, rows[0], (), None), 1
+    settings = ask(_SETTINGS, relation)
+    costs = ask(_COSTS, {"type": target.column.type.value})
+    return read_survey(target, rows[0], settings, costs[0] if costs else None), 3
 
 
 def read_survey(target: Target, row: Any, settings: Any, costs: Any) -> TableFacts:
@@ -128,6 +144,7 @@ def read_survey(target: Target, row: Any, settings: Any, costs: Any) -> TableFac
         partitions=tuple(_partitions(row.partitions or ())),
         costs=Costs() if costs is None else Costs(*costs),
         settings=tuple(TunedSetting(*setting) for setting in settings),
+        relation=(row.relation_schema, row.relation_name),
     )
 
 

@@ -15,7 +15,7 @@ from pgvec.execution.prepared import PreparedFind, prepare_find
 from pgvec.execution.records import watched
 from pgvec.execution.sqlstate import translate
 from pgvec.model import ServerFacts, Target, VectorType
-from pgvec.statements.requests import Execute, Find, Forget, Request, Result
+from pgvec.statements.requests import Execute, Find, Forget, Place, Request, Result
 
 __all__ = [
     "LIVENESS",
@@ -44,7 +44,7 @@ _STATEMENT_EVENTS = (
 )
 
 
-def bind_arguments(target: Target) -> dict[str, Any]:
+def bind_arguments(target: Target | Place) -> dict[str, Any]:
     """Tell a session that knows several databases which one holds the target."""
     return {"clause" if isinstance(target.entity, sa.Table) else "mapper": target.entity}
 

@@ -2,6 +2,17 @@
 
 from pgvec.model.distance import Distance
 from pgvec.model.embedder import Embedder, InputKind, InputRole
+from pgvec.model.embedding_sync import (
+    Backfill,
+    ClaimedRow,
+    EmbeddingSync,
+    EntryKind,
+    FailedRow,
+    SyncStatus,
+    SyncTask,
+    WrittenRow,
+)
+from pgvec.model.explanation import Explanation
 from pgvec.model.facts import (
     CatalogIndex,
     ColumnStatistics,
@@ -18,20 +29,35 @@ from pgvec.model.fusion import Fusion, FusionReport
 from pgvec.model.load import LoadProgress, LoadReport, ProgressCallback
 from pgvec.model.match import Match, Matches, Receipt, Strategy
 from pgvec.model.migration import AppliedScript, MigrationStatus
+from pgvec.model.recall import (
+    MeasureProgress,
+    MeasureProgressCallback,
+    RecallPoint,
+    RecallReport,
+    TunedClass,
+    TuneReport,
+    recall_interval,
+)
 from pgvec.model.server import ServerFacts
-from pgvec.model.target import IndexMethod, Target, VectorColumn, VectorIndex
+from pgvec.model.target import IndexMethod, StoredRecord, Target, VectorColumn, VectorIndex
 from pgvec.model.vector_type import VectorType
 
 __all__ = [
     "And",
     "AppliedScript",
+    "Backfill",
     "CatalogIndex",
+    "ClaimedRow",
     "ColumnStatistics",
     "CompactForm",
     "Comparison",
     "Costs",
     "Distance",
     "Embedder",
+    "EmbeddingSync",
+    "EntryKind",
+    "Explanation",
+    "FailedRow",
     "Filter",
     "Fusion",
     "FusionReport",
@@ -42,6 +68,8 @@ __all__ = [
     "LoadReport",
     "Match",
     "Matches",
+    "MeasureProgress",
+    "MeasureProgressCallback",
     "MigrationStatus",
     "Not",
     "Operator",
@@ -49,15 +77,24 @@ __all__ = [
     "Partition",
     "Predicate",
     "ProgressCallback",
+    "RecallPoint",
+    "RecallReport",
     "Receipt",
     "ServerFacts",
+    "StoredRecord",
     "Strategy",
+    "SyncStatus",
+    "SyncTask",
     "TableFacts",
     "Target",
     "Term",
+    "TuneReport",
+    "TunedClass",
     "TunedSetting",
     "VectorColumn",
     "VectorIndex",
     "VectorType",
+    "WrittenRow",
     "parse_filter",
+    "recall_interval",
 ]

@@ -185,6 +185,7 @@ class TableFacts:
         partitions: Its partitions, for a partitioned table.
         costs: What work costs here.
         settings: What tuning runs stored for its indexes.
+        relation: Postgres schema and name of the table, where they were asked.
     """
 
     rows: float | None
@@ -198,3 +199,4 @@ class TableFacts:
     partitions: tuple[Partition, ...] = ()
     costs: Costs = Costs()
     settings: tuple[TunedSetting, ...] = ()
+    relation: tuple[str, str] | None = None

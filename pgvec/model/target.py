@@ -9,7 +9,7 @@ from typing import Any
 from pgvec.model.distance import Distance
 from pgvec.model.vector_type import VectorType
 
-__all__ = ["IndexMethod", "Target", "VectorColumn", "VectorIndex"]
+__all__ = ["IndexMethod", "StoredRecord", "Target", "VectorColumn", "VectorIndex"]
 
 
 class IndexMethod(StrEnum):
@@ -92,3 +92,10 @@ class Target:
         """The index that a search without a filter can use: first a complete one of this distance."""
         usable = [index for index in self.column.indexes if index.distance == self.distance and not index.partial]
         return usable[0] if usable else None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
+    """A row of the target as the query of a search, named by its key: its embedding never leaves the database."""
+
+    key: tuple[Any, ...]

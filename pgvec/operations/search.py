@@ -9,15 +9,16 @@ from typing import Any
 import sqlalchemy as sa
 
 from pgvec.errors import RecordNotFoundError
-from pgvec.model import Distance, Match, Matches, Target
+from pgvec.model import Distance, Match, Matches, Target, VectorType
 from pgvec.operations.receipt import Found, receipt
+from pgvec.orm.values import check_value, to_text
 from pgvec.statements.plan import SearchShape
 from pgvec.statements.planner import remembered_plan
 from pgvec.statements.requests import Execute, Find, Request, Survey
 from pgvec.statements.search import stored_embedding
 from pgvec.statements.search_many import QUERIES
 
-__all__ = ["Question", "planned", "search", "search_many"]
+__all__ = ["Question", "planned", "query_value", "search", "search_many"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,16 @@ def _matches(find: Find, found: Sequence[Found], statements: int, *, first_rank:
         for rank, row in enumerate(found, start=first_rank)
     ]
     return Matches(tuple(matches), receipt(find, found, statements))
+
+
+def query_value(target: Target, vector: object) -> Any:
+    """Check a query vector, and bring it into the form that the statement takes.
+
+    Raises:
+        InvalidInputError: It cannot be compared with the column; the subclass says why.
+    """
+    value = check_value(vector, target.column, distance=target.distance, what="query vector")
+    return value if target.column.type in (VectorType.VECTOR, VectorType.HALFVEC) else to_text(value)
 
 
 def planned(target: Target, question: Question) -> Generator[Request, Any, tuple[Find, int]]:

@@ -46,10 +46,12 @@ def _compile_set_storage(element: SetStorage, compiler: DDLCompiler, **_kw: Any)
 
 # Listening to tables, not to columns, also serves copies of a table and Alembic's create_table.
 @sa.event.listens_for(sa.Table, "after_create")
-def _set_storages(table: sa.Table, connection: sa.Connection, **_kw: Any) -> None:
-    if connection.dialect.name != "postgresql":
+def _set_storages(table: sa.Table, connection: sa.Connection | None, **options: Any) -> None:
+    # Alembic that only writes SQL has no connection, and gives what writes instead.
+    runner: Any = options["_ddl_runner"] if connection is None else connection
+    if runner.dialect.name != "postgresql":
         return
     for column in table.columns:
         embedding = find_embedding(column.type)
         if embedding is not None and embedding.storage is not None:
-            connection.execute(SetStorage(column, embedding.storage))
+            runner.execute(SetStorage(column, embedding.storage))

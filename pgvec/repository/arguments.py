@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,10 +17,11 @@ from pgvec.errors import (
     InvalidOptionError,
     RecordNotFoundError,
 )
-from pgvec.model import Embedder, InputKind, InputRole, Match, Target, VectorType
+from pgvec.model import Embedder, InputKind, InputRole, Match, StoredRecord, Target, VectorType
 from pgvec.operations.load import LoadOptions
-from pgvec.operations.search import Question
+from pgvec.operations.search import Question, query_value
 from pgvec.orm.values import check_value, to_text
+from pgvec.repository import checks
 from pgvec.statements.filters import build_filter
 from pgvec.statements.load import OnConflict
 from pgvec.statements.load_requests import RowForm
@@ -102,15 +101,17 @@ def checked_options(target: Target, options: SearchOptions, *, by_record: bool =
         raise InvalidOptionError("include_embedding belongs to records: with columns=, name the embedding among them")
     parameters: dict[str, Any] = {}
     if options.max_distance is not None:
-        parameters["pgvec_max_distance"] = _number("max_distance", options.max_distance)
-    offset = _whole_number("offset", options.offset, 0, _LARGEST_OFFSET)
+        parameters["pgvec_max_distance"] = checks.number("max_distance", options.max_distance)
+    offset = checks.whole_number("offset", options.offset, 0, _LARGEST_OFFSET)
     ef_search = options.ef_search
     shape = SearchShape(
-        limit=_whole_number("limit", options.limit, 1, LARGEST_LIMIT),
+        limit=checks.whole_number("limit", options.limit, 1, LARGEST_LIMIT),
         offset=offset,
         exact=bool(options.exact),
         bounded=options.max_distance is not None,
-        ef_search=None if ef_search is None else _whole_number("ef_search", ef_search, _EF_SEARCH[0], _EF_SEARCH[-1]),
+        ef_search=None
+        if ef_search is None
+        else checks.whole_number("ef_search", ef_search, _EF_SEARCH[0], _EF_SEARCH[-1]),
         by_record=by_record,
         passed=0 if options.after is None else _passed(options.after, offset),
         many=many,
@@ -123,7 +124,7 @@ def checked_options(target: Target, options: SearchOptions, *, by_record: bool =
         _display(target, options.columns),
         bool(options.include_embedding),
         parameters,
-        recall=None if options.recall is None else _share("recall", options.recall),
+        recall=None if options.recall is None else checks.share("recall", options.recall),
         first_rank=offset + 1 if options.after is None else options.after.rank + 1,
     )
 
@@ -266,10 +267,14 @@ def upsert_key(target: Target, key: object) -> tuple[str, ...]:
 
 
 def _is_record(target: Target, query: object) -> bool:
+    if isinstance(query, StoredRecord):
+        return True
     return not isinstance(target.entity, sa.Table) and isinstance(query, target.entity)
 
 
 def _identity(target: Target, record: object) -> tuple[Any, ...]:
+    if isinstance(record, StoredRecord):
+        return record.key
     state = instance_state(record)
     if state.key is not None:
         return tuple(state.key[1])
@@ -294,8 +299,7 @@ def _and(left: sa.ColumnElement[bool] | None, right: sa.ColumnElement[bool]) -> 
 def _query_value(target: Target, query: object) -> Any:
     if query is None:
         raise InvalidInputError("The query is None: give a vector, a text or a stored record")
-    value = check_value(query, target.column, distance=target.distance, what="query vector")
-    return value if target.column.type in (VectorType.VECTOR, VectorType.HALFVEC) else to_text(value)
+    return query_value(target, query)
 
 
 def _column_names(target: Target) -> set[str]:
@@ -351,32 +355,3 @@ def _outer_columns(element: Any) -> Iterator[sa.Column[Any]]:
     elif not isinstance(element, sa.ScalarSelect | sa.Exists | sa.SelectBase):
         for child in element.get_children():
             yield from _outer_columns(child)
-
-
-def _whole_number(name: str, value: object, least: int, most: int) -> int:
-    try:
-        number = operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        number = None
-    if number is None or isinstance(value, bool):
-        raise InvalidOptionError(f"{name} has to be a whole number, not {value!r}")
-    if not least <= number <= most:
-        raise InvalidOptionError(f"{name} has to be between {least} and {most}, not {number}")
-    return number
-
-
-def _share(name: str, value: object) -> float:
-    number = _number(name, value)
-    if not 0.0 < number <= 1.0:
-        raise InvalidOptionError(f"{name} has to be above 0 and at most 1, not {value!r}")
-    return number
-
-
-def _number(name: str, value: object) -> float:
-    try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise InvalidOptionError(f"{name} has to be a number, not {value!r}") from None
-    if isinstance(value, str | bool) or math.isnan(number):
-        raise InvalidOptionError(f"{name} has to be a number, not {value!r}")
-    return number

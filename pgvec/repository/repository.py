@@ -10,13 +10,31 @@ import sqlalchemy as sa
 from pgvec.execution.copy import Loader
 from pgvec.execution.feed import Rows
 from pgvec.execution.session import Bind, SessionDriver
-from pgvec.model import Distance, Embedder, Fusion, FusionReport, LoadReport, Match, Matches, ProgressCallback, Target
+from pgvec.model import (
+    Distance,
+    Embedder,
+    Explanation,
+    Fusion,
+    FusionReport,
+    LoadReport,
+    Match,
+    Matches,
+    MeasureProgressCallback,
+    ProgressCallback,
+    RecallReport,
+    Target,
+    TuneReport,
+)
 from pgvec.operations import hybrid, keyword, write
+from pgvec.operations import recall as measuring
 from pgvec.operations import search as searching
+from pgvec.operations import tune as tuning
+from pgvec.operations.explain import explain
 from pgvec.operations.load import load
 from pgvec.operations.rows import checked_rows
+from pgvec.operations.search import Question
 from pgvec.orm.reading import read_target
-from pgvec.repository import arguments, keyword_arguments
+from pgvec.repository import arguments, keyword_arguments, measurements
 from pgvec.statements.filters import build_filter
 from pgvec.statements.load import OnConflict
 
@@ -141,10 +159,7 @@ class Repository(Generic[M]):
             SchemaError: The extension ``vector`` is missing or too old.
             QueryError: Postgres refused the statement.
         """
-        if isinstance(query, str) and not arguments.is_vector_text(self._target, query):
-            query = arguments.embed_query(self._target, self._embedder, query)
-        question = arguments.question(
-            self._target,
+        question = self._question(
             query,
             arguments.SearchOptions(
                 where=where,
@@ -160,6 +175,65 @@ class Repository(Generic[M]):
             ),
         )
         return self._driver.run(searching.search(self._target, question), self._target)
+
+    def explain(
+        self,
+        query: object,
+        *,
+        where: object = None,
+        limit: int = 10,
+        offset: int = 0,
+        after: Match[Any] | None = None,
+        exact: bool = False,
+        max_distance: float | None = None,
+        ef_search: int | None = None,
+        recall: float | None = None,
+        columns: Sequence[Any] | None = None,
+        include_embedding: bool = False,
+        analyze: bool = False,
+    ) -> Explanation:
+        """Tell what :meth:`search` would do with the same arguments, and why.
+
+        Args:
+            query: As for :meth:`search`, like all that follow but the last.
+            where: A condition.
+            limit: Most matches to return.
+            offset: Matches to pass over first.
+            after: The last match of the page before.
+            exact: Compare every row that passes the condition.
+            max_distance: Leave out what is farther away.
+            ef_search: ``hnsw.ef_search`` for this search alone.
+            recall: Share of the true nearest that an approximate answer shall contain.
+            columns: Columns or expressions to return as rows.
+            include_embedding: Fetch the embeddings of the records too.
+            analyze: Run the statement, so that the plan tells what happened, with times.
+
+        Returns:
+            The strategy, its reasons and figures, the statement and Postgres' plan of it; ``str()`` is for people and
+            ``to_dict()`` for programs. Criteria that listeners of the session add to a search are not in it.
+        """
+        question = self._question(
+            query,
+            arguments.SearchOptions(
+                where=where,
+                limit=limit,
+                offset=offset,
+                after=after,
+                exact=exact,
+                max_distance=max_distance,
+                ef_search=ef_search,
+                recall=recall,
+                columns=columns,
+                include_embedding=include_embedding,
+            ),
+        )
+        return self._driver.run(explain(self._target, question, analyze=bool(analyze)), self._target)
+
+    def _question(self, query: object, options: arguments.SearchOptions) -> Question:
+        """Check the arguments of a search, and embed a query that is a text."""
+        if isinstance(query, str) and not arguments.is_vector_text(self._target, query):
+            query = arguments.embed_query(self._target, self._embedder, query)
+        return arguments.question(self._target, query, options)
 
     def search_many(
         self,
@@ -531,3 +605,95 @@ class Repository(Generic[M]):
             options = arguments.load_options(rows, on_conflict, key, connection)
             recipe = load(self._target, options, connection.dialect)
             return Loader(connection, rows, columns=columns, progress=progress).run(recipe)
+
+    def recall(
+        self,
+        *,
+        limit: int = 10,
+        sample: int = 200,
+        where: object = None,
+        queries: object = None,
+        ef_search: int | None = None,
+        recall: float | None = None,
+        curve: Sequence[int] = (),
+        progress: MeasureProgressCallback | None = None,
+    ) -> RecallReport:
+        """Measure how many of the true nearest records searches find, by comparing them with exact ones.
+
+        Args:
+            limit: Rows of each answer: the k of recall@k.
+            sample: Records to take as queries, the same each time; each is left out of its own answer.
+            where: A condition on the records to find, as for :meth:`search`. Queries come from all records.
+            queries: Vectors to ask instead of a sample: a matrix, or an iterable of vectors.
+            ef_search: As for :meth:`search`.
+            recall: As for :meth:`search`.
+            curve: Other values of ``ef_search`` to measure too, with the same queries.
+            progress: Called with a :class:`MeasureProgress` after every search.
+
+        Returns:
+            The report: the mean recall with its 95 % confidence interval, latencies, and how the searches were answered.
+
+        Raises:
+            InvalidInputError: An option, a query or the condition cannot be used.
+            RecordNotFoundError: There is nothing to measure: no embeddings, or no record passes the condition.
+        """
+        question = measurements.searches(self._target, where=where, limit=limit, ef_search=ef_search, recall=recall)
+        recipe = measuring.recall(
+            self._target,
+            question,
+            measurements.check_queries(self._target, queries),
+            sample=measurements.check_sample(sample),
+            curve=measurements.check_curve(curve),
+            progress=progress,
+        )
+        return self._driver.run(recipe, self._target)
+
+    def tune(
+        self,
+        *,
+        target_recall: float | Sequence[float] = 0.95,
+        limit: int = 10,
+        sample: int = 200,
+        where: object = None,
+        queries: object = None,
+        filter_classes: Sequence[str] = ("all", "half", "tenth", "rare"),
+        every: bool = False,
+        store: bool = True,
+        progress: MeasureProgressCallback | None = None,
+    ) -> TuneReport:
+        """Find the smallest ``ef_search`` that reaches a recall on this table's HNSW index, and store it for searches to use.
+
+        Args:
+            target_recall: The recall to reach, or several.
+            limit: Rows of each answer: the k of recall@k.
+            sample: As for :meth:`recall`.
+            where: Measure with this condition, for the class of filters that it is of, instead of ``filter_classes``.
+            queries: As for :meth:`recall`.
+            filter_classes: What to measure: searches without a filter (``all``), and with filters that pass about ``half``, a
+                ``tenth`` or few (``rare``) of the rows. They are measured with filters that know nothing of the vectors.
+            every: Measure every ``ef_search``, for a picture, instead of no more than finding the smallest takes.
+            store: Store what is found in ``pgvec.search_setting``, where ``search(..., recall=)`` finds it.
+            progress: Called with a :class:`MeasureProgress` after every search.
+
+        Returns:
+            The report: for each class and target the ``ef_search``, and what was measured on the way.
+
+        Raises:
+            InvalidInputError: An option, a query or the condition cannot be used.
+            RecordNotFoundError: There is nothing to measure: no embeddings, or no record passes the condition.
+            IndexNotFoundError: There is no HNSW index.
+            MigrationPendingError: The table for the settings is missing.
+            AccessDeniedError: This role may not write it.
+        """
+        recipe = tuning.tune(
+            self._target,
+            measurements.searches(self._target, where=where, limit=limit),
+            measurements.check_queries(self._target, queries),
+            targets=measurements.check_targets(target_recall),
+            filter_classes=measurements.check_classes(filter_classes, where),
+            sample=measurements.check_sample(sample),
+            every=every,
+            store=store,
+            progress=progress,
+        )
+        return self._driver.run(recipe, self._target)

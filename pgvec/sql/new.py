@@ -19,16 +19,35 @@ __all__ = ["main", "new_migration"]
 
 _NAME = re.compile(r"(pre|post)_[a-z0-9_]+")
 _FOLDER = Path(__file__).with_name("migrations")
+_DJANGO = Path(__file__).parents[1] / "integrations" / "django" / "migrations"
+_DJANGO_MIGRATION = '''"""The script ``{script}``."""
+
+from __future__ import annotations
+
+from django.db import migrations
+
+from pgvec.integrations.django.operations import RunPgvecSQL
 
 
-def new_migration(name: str, *, folder: Path = _FOLDER, environment: Path | None = None) -> list[Path]:
-    """Write an empty up and down script and the Alembic revision that runs them, and return the three paths.
+class Migration(migrations.Migration):
+    """Run the script, or take it back."""
+
+    dependencies: list[tuple[str, str]] = [("pgvec", "{previous}")]
+    operations = [RunPgvecSQL("{script}")]
+'''
+
+
+def new_migration(
+    name: str, *, folder: Path = _FOLDER, environment: Path | None = None, django: Path = _DJANGO
+) -> list[Path]:
+    """Write an empty up and down script, the Alembic revision and the Django migration that run them; return the four paths.
 
     Args:
         name: ``pre_...`` for a change that the code of the previous release can live with, ``post_...`` for the clean-up
             after it.
         folder: Where the scripts lie.
         environment: The Alembic environment; the one of this checkout unless given.
+        django: Where the Django migrations lie.
 
     Raises:
         InvalidOptionError: The name is of another form.
@@ -42,7 +61,9 @@ def new_migration(name: str, *, folder: Path = _FOLDER, environment: Path | None
     config = Config((environment or migrations_path()) / "alembic.ini", stdout=io.StringIO())
     revision = command.revision(config, message=name, rev_id=f"pgvec_{number}", head="pgvec@head")
     assert isinstance(revision, AlembicScript)
-    return [*paths, Path(revision.path)]
+    migration = django / f"{number}_{name}.py"
+    migration.write_text(_DJANGO_MIGRATION.format(script=migration.stem, previous=scripts()[-1].name), encoding="utf-8")
+    return [*paths, Path(revision.path), migration]
 
 
 def main() -> None:

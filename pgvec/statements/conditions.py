@@ -104,7 +104,7 @@ def read_leaf(condition: Any) -> Leaf | None:
     if isinstance(condition, sa.Column):
         return _leaf(condition, "=", (True,)) if isinstance(condition.type, sa.Boolean) else None
     if isinstance(condition, sa.UnaryExpression):
-        return _read_negation(condition)
+        return _read_unary(condition)
     if not isinstance(condition, sa.BinaryExpression):
         return None
     column, other, flipped = _sides(condition)
@@ -113,12 +113,13 @@ def read_leaf(condition: Any) -> Leaf | None:
     return _read_comparison(column, condition.operator, other, flipped=flipped)
 
 
-def _read_negation(condition: Any) -> Leaf | None:
+def _read_unary(condition: Any) -> Leaf | None:
+    """Read a boolean column that stands for itself, or its negation."""
     inner = unwrapped(condition.element)
-    negated = condition.operator is operators.inv or condition.operator is operators.is_false
-    if negated and isinstance(inner, sa.Column) and isinstance(inner.type, sa.Boolean):
-        return _leaf(inner, "=", (False,))
-    return None
+    value = {operators.is_true: True, operators.is_false: False, operators.inv: False}.get(condition.operator)
+    if value is None or not isinstance(inner, sa.Column) or not isinstance(inner.type, sa.Boolean):
+        return None
+    return _leaf(inner, "=", (value,))
 
 
 def _sides(condition: Any) -> tuple[Any, Any, bool]:

@@ -38,7 +38,7 @@ from pgvec.statements.plan import (
 from pgvec.statements.predicates import implied
 from pgvec.statements.selectivity import EVERYTHING, Share, all_of, share_of
 
-__all__ = ["DEFAULT_RECALL", "choose_plan", "filter_class", "remembered_plan"]
+__all__ = ["DEFAULT_RECALL", "choose_plan", "filter_class", "index_plan", "planned_share", "remembered_plan"]
 
 DEFAULT_RECALL = 0.95
 
@@ -83,6 +83,27 @@ def choose_plan(
     if shape.exact:
         return SearchPlan(Form.EXACT, reasons=("exact=True was asked for",))
     return _Planner(target, shape, where, facts or TableFacts(None), recall, known=facts is not None).plan()
+
+
+def index_plan(target: Target, shape: SearchShape, where: Any, facts: TableFacts, *, share: float) -> SearchPlan | None:
+    """Return the plan that asks the index in any case, for a filter that passes a known share of the rows.
+
+    Args:
+        target: What to search.
+        shape: What is asked for.
+        where: The condition, or None.
+        facts: What is known of the table.
+        share: The share of rows that pass the condition.
+
+    Returns:
+        The plan, without an ``ef_search`` of its own, or None where no index serves such a search.
+    """
+    return _Planner(target, shape, where, facts, None, known=True).by_index(share)
+
+
+def planned_share(target: Target, shape: SearchShape, where: Any, facts: TableFacts) -> float:
+    """Return the share of the rows that a condition passes, as far as the planner can tell: it decides the class of the filter."""
+    return _Planner(target, shape, where, facts, None, known=True).share()
 
 
 def remembered_plan(
@@ -162,6 +183,22 @@ class _Planner:
         plan = self._formed(plan, rows, matching, is_partial=bool(plan.predicate))
         plan = self._with_ef_search(plan, self._filter_share(matching, rows))
         return replace(plan, reasons=tuple(self.reasons), warnings=tuple(self.warnings))
+
+    def share(self) -> float:
+        """The middle of the bounds of the share of rows that pass."""
+        share = self._share(self.where)
+        return (share.low + share.high) / 2
+
+    def by_index(self, share: float) -> SearchPlan | None:
+        """The plan that asks the index, and gives up as one would that knows the share of rows that pass."""
+        chosen = self._choose_index()
+        if chosen is None or chosen.index is None:
+            return None
+        plan = SearchPlan(
+            Form.INDEX, chosen.index, predicate=chosen.predicate or (), oversampling=oversampling(chosen.index)
+        )
+        rows = self._rows_of(chosen)
+        return plan if self.where is None else self._budgeted(plan, rows, share * rows)
 
     def _share(self, where: Any) -> Share:
         """Bounds of the share of all rows that can be found: those with an embedding that pass the condition."""
@@ -372,16 +409,25 @@ class _Planner:
         if self.shape.ef_search is not None:
             return replace(plan, ef_search=self.shape.ef_search, ef_is_floor=False)
         candidates = self.shape.reach * plan.oversampling
-        wanted = max(candidates, self._ef_for_recall(plan.index, share))
+        setting = self._tuned(plan.index, share)
+        if setting is not None:
+            return self._with_tuned(plan, setting, candidates)
+        wanted = max(candidates, self._ef_by_rule())
         return replace(plan, ef_search=min(wanted, LARGEST_EF_SEARCH)) if wanted > DEFAULT_EF_SEARCH else plan
 
-    def _ef_for_recall(self, index: VectorIndex | None, share: float | None) -> int:
-        setting = self._tuned(index, share)
-        if setting is not None:
-            self.reasons.append(
-                f"ef_search = {setting.ef_search} reached recall@{setting.limit} {setting.recall:.3f} when {setting.index} was tuned"
-            )
-            return setting.ef_search
+    def _with_tuned(self, plan: SearchPlan, setting: TunedSetting, candidates: int) -> SearchPlan:
+        """Take what was measured as it is where a recall is asked for; else it never lowers what the server has set."""
+        # An answer of more rows than were measured needs to look at that many more elements.
+        measured = setting.ef_search * max(1.0, self.shape.reach / setting.limit)
+        wanted = min(max(candidates, math.ceil(measured)), LARGEST_EF_SEARCH)
+        self.reasons.append(
+            f"ef_search = {setting.ef_search} reached recall@{setting.limit} {setting.recall:.3f} when {setting.index} was tuned"
+        )
+        if self.recall is not None:
+            return replace(plan, ef_search=wanted, ef_is_floor=False)
+        return replace(plan, ef_search=wanted) if wanted > DEFAULT_EF_SEARCH else plan
+
+    def _ef_by_rule(self) -> int:
         if self.recall is None:
             return 0
         self.warnings.append(
@@ -391,6 +437,7 @@ class _Planner:
         return next(ef for most, ef in _EF_WITHOUT_MEASUREMENT if self.recall <= most)
 
     def _tuned(self, index: VectorIndex | None, share: float | None) -> TunedSetting | None:
+        """The smallest setting that reached the target: measured for at least as many rows as are wanted, or for the most."""
         target = DEFAULT_RECALL if self.recall is None else self.recall
         wanted = filter_class(share)
         found = [
@@ -401,7 +448,11 @@ class _Planner:
             and setting.filter_class == wanted
             and setting.target_recall >= target - 1e-9
         ]
-        return min(found, key=lambda setting: setting.ef_search, default=None)
+        limits = {setting.limit for setting in found}
+        enough = [limit for limit in limits if limit >= self.shape.reach]
+        limit = min(enough) if enough else max(limits, default=0)
+        fitting = (setting for setting in found if setting.limit == limit)
+        return min(fitting, key=lambda setting: setting.ef_search, default=None)
 
 
 def _by_bits(index: VectorIndex | None) -> bool:

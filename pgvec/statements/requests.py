@@ -12,7 +12,14 @@ from pgvec.model import Target
 from pgvec.statements.plan import SearchPlan, SearchShape
 from pgvec.statements.scoring import Scoring
 
-__all__ = ["Execute", "Explain", "Find", "Forget", "Request", "Result", "Survey"]
+__all__ = ["Execute", "Explain", "Find", "Forget", "Place", "Request", "Result", "Survey"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Whose database to use, where no model or table of the caller's is meant: that of a table of pgvec's own."""
+
+    entity: sa.Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,7 @@ class Execute:
     """
 
     statement: sa.Executable
-    target: Target
+    target: Target | Place
     parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
     savepoint: bool = False
     scalars: bool = False

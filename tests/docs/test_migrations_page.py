@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
+from sqlalchemy import Column, Integer, MetaData, String, Table
+from support.alembic_project import Project
 
 from pgvec.execution import migrate
+from pgvec.integrations.alembic.column_change import VectorValues
 from pgvec.sql import migrations_path, scripts
 
+MODEL = """
+from typing import Any
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from pgvec.orm import Embedding, HnswIndex
+
+class Base(DeclarativeBase):
+    pass
+
+"""
 CHECKOUT = Path(__file__).parents[2]
 PAGE = (CHECKOUT / "docs" / "migrations.md").read_text()
 
@@ -47,3 +61,50 @@ def test_the_named_configuration_is_the_checkouts():
     """The path that the page gives to ``alembic -c`` is the environment of the checkout."""
     (path,) = set(re.findall(r"alembic -c (\S+)", PAGE))
     assert CHECKOUT / path == migrations_path() / "alembic.ini"
+
+
+def test_autogenerate_writes_what_the_page_shows(tmp_path: Path, empty_database_url: str):
+    """With the line and the model of the page, Alembic writes the revision of the page, which runs in both directions."""
+    line, model, revision = blocks("py")
+    names: dict[str, Any] = {}
+    exec(compile(MODEL + model, "docs/migrations.md", "exec", dont_inherit=True), names)
+    project = Project(tmp_path / "alembic", empty_database_url)
+    environment = tmp_path / "alembic" / "env.py"
+    text, settings = environment.read_text(), "context.configure(connection=connection, **options)"
+    assert settings in text
+    call = line.strip().replace("Base.metadata", 'config.attributes["target_metadata"]').replace("\n", "\n        ")
+    environment.write_text(text.replace(settings, call))
+    before = MetaData()
+    Table("article", before, Column("id", Integer, primary_key=True), Column("body", String, nullable=False))
+    with psycopg.connect(empty_database_url) as connection:
+        connection.execute("CREATE TABLE article (id serial PRIMARY KEY, body varchar NOT NULL)")
+    written = project.revise(names["Base"].metadata)
+    assert without_comments(written.partition("def upgrade()")[2]) == without_comments(
+        revision.partition("def upgrade()")[2]
+    )
+    project.upgrade()
+    assert not project.difference(names["Base"].metadata)
+    project.downgrade("base")
+    assert not [found for found in project.difference(before) if found[0] != "upgrade_pgvec"]
+
+
+def without_comments(text: str) -> list[str]:
+    """Return the statements of a revision."""
+    lines = [line.strip() for line in text.splitlines()]
+    return [line for line in lines if line and not line.startswith(("#", '"""'))]
+
+
+def test_every_operation_is_described():
+    """The page has each operation with its options."""
+    import alembic.op
+
+    names = (
+        "create_vector_index",
+        "drop_vector_index",
+        "rebuild_vector_index",
+        "alter_embedding",
+        "upgrade_pgvec",
+        "downgrade_pgvec",
+    )
+    assert all(hasattr(alembic.op, name) and f"op.{name}(" in PAGE for name in names)
+    assert all(f'`"{values}"`' in PAGE for values in VectorValues)

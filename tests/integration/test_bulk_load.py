@@ -50,7 +50,7 @@ class Upper(TypeDecorator[str]):
     impl = String
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, dialect: object) -> str | None:  # noqa: ARG002
+    def process_bind_param(self, value: str | None, dialect: object) -> str | None:
         return None if value is None else value.upper()
 
 

@@ -154,6 +154,31 @@ def test_mistakes_are_named(items: str, arguments: list[str], code: int, message
     assert result.stderr.count("\n") == 1
 
 
+def test_explain_takes_the_same_options(items: str):
+    """The explanation of a search is text for people, JSON for programs."""
+    arguments = [
+        "--table",
+        "item",
+        "--vector",
+        "[1, 0, 0]",
+        "--where",
+        '{"price": {"$lt": 2}}',
+        "--limit",
+        "2",
+        "--analyze",
+    ]
+    told = run_pgvec("explain", *arguments, "--url", items)
+    assert told.exit_code == 0, told.output
+    assert "search:        item.embedding by cosine distance, 2 wanted" in told.stdout
+    assert "execution time:" in told.stdout
+    answer = json.loads(run_pgvec("explain", *arguments, "--json", "--url", items).stdout)
+    assert (answer["requested"], answer["analyzed"], answer["rows"]) == (2, True, 4)
+    assert answer["plan"]["Plan"]["Actual Rows"] == 1
+    assert "price" in answer["sql"]
+    wrong = run_pgvec("explain", "--table", "item", "--url", items)
+    assert (wrong.exit_code, "give either a text or --vector" in wrong.stderr) == (2, True)
+
+
 @pytest.mark.parametrize("form", [str, sqlalchemy_url])
 def test_the_url_may_come_from_the_environment(items: str, form: Any):
     """Both forms of a URL are taken, from the environment too, by the program as it is installed."""

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Annotated, Any, Literal, TypeAlias
 
 import sqlalchemy as sa
 import typer
 
-from pgvec import Matches, Repository
+from pgvec import Matches
 from pgvec.cli.database import open_database
-from pgvec.cli.options import Column, Distance, Json, Schema, TableName, Url, check_text, names_in
+from pgvec.cli.options import Column, Distance, Json, Schema, TableName, Url, names_in
 from pgvec.cli.output import note, print_json
 from pgvec.cli.results import print_matches
-from pgvec.cli.tables import embedder_for
-from pgvec.errors import InvalidFilterError, InvalidOptionError
+from pgvec.cli.search_options import (
+    Columns,
+    EfSearch,
+    Exact,
+    Limit,
+    MaxDistance,
+    Text,
+    Vector,
+    Where,
+    condition_in,
+    query_in,
+    searchable,
+    vector_in,
+)
+from pgvec.errors import InvalidOptionError
 from pgvec.execution.reflection import reflect_table
 
 __all__ = ["search", "search_table"]
@@ -24,32 +36,19 @@ Mode: TypeAlias = Literal["search", "keyword", "hybrid"]
 
 
 def search(
-    text: Annotated[
-        str | None, typer.Argument(callback=check_text, help="What to look for; embedded by the default model.")
-    ] = None,
+    text: Text = None,
     *,
     table: TableName,
     schema: Schema = None,
     column: Column = None,
     distance: Distance = None,
-    vector: Annotated[
-        str | None, typer.Option(callback=check_text, metavar="'[...]'", help="Look for this vector instead of a text.")
-    ] = None,
-    where: Annotated[
-        str | None, typer.Option(callback=check_text, metavar="JSON", help="Only rows that pass this filter.")
-    ] = None,
-    limit: Annotated[int, typer.Option(help="Most rows to show.")] = 10,
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            callback=check_text,
-            metavar="NAMES",
-            help="Columns to show, separated by commas. [default: all but vectors]",
-        ),
-    ] = None,
-    exact: Annotated[bool, typer.Option("--exact", help="Compare every row instead of asking the index.")] = False,
-    max_distance: Annotated[float | None, typer.Option(help="Leave out what is farther away.")] = None,
-    ef_search: Annotated[int | None, typer.Option(help="hnsw.ef_search for this search.")] = None,
+    vector: Vector = None,
+    where: Where = None,
+    limit: Limit = 10,
+    columns: Columns = None,
+    exact: Exact = False,
+    max_distance: MaxDistance = None,
+    ef_search: EfSearch = None,
     keyword: Annotated[
         bool, typer.Option("--keyword", help="Look for the words of the text, by a keyword index (BM25).")
     ] = False,
@@ -62,7 +61,7 @@ def search(
     query = _query(text, vector, mode)
     options = _options(mode, exact=exact, max_distance=max_distance, ef_search=ef_search)
     names = names_in(columns, "--columns")
-    condition = _condition(where)
+    condition = condition_in(where)
     with open_database(url) as engine:
         reflected = reflect_table(engine, table, schema=schema)
         shown, matches = search_table(
@@ -125,10 +124,9 @@ def search_table(
         columns: Names of the columns to read; all but the vectors by default.
         **options: As for :meth:`pgvec.Repository.search`.
     """
-    target = Repository[Any](engine, table, column=column, distance=distance).target
-    embedder = embedder_for(target.column) if isinstance(query, str) and mode != "keyword" else None
-    repository = Repository[Any](engine, table, column=column, distance=distance, embedder=embedder)
-    names = columns or tuple(found.key for found in table.c if found.key not in target.embeddings)
+    embedded = query if mode != "keyword" else None
+    found = searchable(engine, table, embedded, column=column, distance=distance, columns=columns)
+    names, repository = found.columns, found.repository
     if mode == "search":
         return names, repository.search(query, columns=names, **options)
     assert text is not None
@@ -157,34 +155,14 @@ def _options(mode: Mode, *, exact: bool, max_distance: float | None, ef_search: 
 
 
 def _query(text: str | None, vector: str | None, mode: Mode) -> object:
-    if mode != "search" and text is None:
+    if mode == "search":
+        return query_in(text, vector)
+    if text is None:
         raise InvalidOptionError(f"--{mode} looks for words: give a text")
-    if mode == "keyword" and vector is not None:
+    if vector is None:
+        return text
+    if mode == "keyword":
         raise InvalidOptionError(
             "--vector does not belong to --keyword, which compares no vectors: give --hybrid for both"
         )
-    if mode == "search" and (text is None) == (vector is None):
-        raise InvalidOptionError("give either a text or --vector, and not both")
-    if vector is None:
-        return text
-    try:
-        found = json.loads(vector)
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, list):
-        raise InvalidOptionError(f"--vector is a list of numbers such as [0.1, 0.2], not {vector:.60}")
-    return found
-
-
-def _condition(where: str | None) -> object:
-    if where is None:
-        return None
-    try:
-        found = json.loads(where)
-    except (ValueError, RecursionError) as exc:
-        raise InvalidFilterError(
-            f'--where is not JSON: {exc}; a filter is an object such as {{"category": "news"}}'
-        ) from exc
-    if not isinstance(found, dict):
-        raise InvalidFilterError(f'--where is an object such as {{"category": "news"}}, not {where:.60}')
-    return found
+    return vector_in(vector)

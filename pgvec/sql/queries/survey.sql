@@ -1,8 +1,9 @@
 -- What the planner asks of the catalogs about one relation: size, statistics, vector indexes, partitions. One row, or none where
 -- the relation does not exist. Nothing in here can fail for lack of a right, since it runs in the caller's transaction.
 WITH RECURSIVE named AS (
-    SELECT c.oid, c.relkind
+    SELECT c.oid, c.relkind, c.relname, n.nspname
       FROM pg_catalog.pg_class AS c
+      JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
      WHERE c.oid = pg_catalog.to_regclass(%(relation)s)
 ), base AS (
     SELECT oid, false AS viewed FROM named WHERE relkind <> 'v'
@@ -122,5 +123,7 @@ SELECT (SELECT pg_catalog.sum(page_count) FROM sizes) AS page_count,
        (
            pg_catalog.to_regclass('pgvec.search_setting') IS NOT NULL
            AND pg_catalog.has_schema_privilege('pgvec', 'USAGE')
-       ) AS has_settings
+       ) AS has_settings,
+       (SELECT nspname FROM named) AS relation_schema,
+       (SELECT relname FROM named) AS relation_name
   FROM base

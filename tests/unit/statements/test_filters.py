@@ -30,7 +30,7 @@ class Cents(sa.TypeDecorator[int]):
     impl = sa.Integer
     cache_ok = True
 
-    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> Any:  # noqa: ARG002
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> Any:
         return None if value is None else value * 100
 
 

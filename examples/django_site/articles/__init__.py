@@ -1,0 +1,1 @@
+"""Articles, who wrote them, and what is said about them."""

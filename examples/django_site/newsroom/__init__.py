@@ -1,0 +1,1 @@
+"""A newsroom: articles that are found by meaning."""

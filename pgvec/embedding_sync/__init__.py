@@ -1,0 +1,23 @@
+"""Embeddings that follow their text: declared like an index, noted by triggers, made by workers."""
+
+from pgvec.embedding_sync.async_syncs import AsyncSyncs
+from pgvec.embedding_sync.lane import Work
+from pgvec.embedding_sync.options import WorkerOptions
+from pgvec.embedding_sync.resolving import load_embedders, read_embedder_names
+from pgvec.embedding_sync.syncs import Syncs, read_totals
+from pgvec.embedding_sync.worker import Worker
+from pgvec.model import Backfill, EmbeddingSync, SyncStatus
+
+__all__ = [
+    "AsyncSyncs",
+    "Backfill",
+    "EmbeddingSync",
+    "SyncStatus",
+    "Syncs",
+    "Work",
+    "Worker",
+    "WorkerOptions",
+    "load_embedders",
+    "read_embedder_names",
+    "read_totals",
+]

@@ -1,0 +1,1 @@
+"""One Django migration for each script of the Postgres schema ``pgvec``; ``make migration`` makes them."""

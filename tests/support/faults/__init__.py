@@ -1,0 +1,1 @@
+"""Kills, freezes and cuts off workers under load, and then looks whether anything was lost."""

@@ -1,0 +1,1 @@
+"""A Django app for the tests: a library of articles with embeddings."""
