@@ -65,7 +65,7 @@ def test_narrow_terminals_are_not_overrun(
     monkeypatch.setenv("COLUMNS", str(columns))
     names = [f"column_{number}" for number in range(12)]
     row = ["some longer text that wraps"] * 12
-    matches = Matches((Match(row, 0.5, 0.5, None, 1),), Receipt(Strategy.INDEX, True, False, 1, 1))
+    matches = Matches((Match(row, 0.5, 0.5, None, 1),), Receipt(Strategy.INDEX, True, False, 1, False, 1, 1))
     left_out = print_matches(names, matches)
     lines = capsys.readouterr().out.splitlines()
     assert max(len(line) for line in lines if not line.startswith("receipt")) <= columns
@@ -101,13 +101,13 @@ def test_json_holds_every_value(capsys: pytest.CaptureFixture[str]):
 
 def test_a_receipt_says_what_is_known():
     """The line tells how the answer was found, whether it is complete, and whether it is exact."""
-    line = describe_receipt(Receipt(Strategy.COMPLETED, True, True, 10, 3, ef_search=40))
+    line = describe_receipt(Receipt(Strategy.COMPLETED, True, True, 3, True, 10, 3, ef_search=40))
     assert "3 of at most 10" in line
     assert "came back short" in line
     assert "complete" in line
     assert "the true nearest" in line
     assert "ef_search 40" in line
-    assert "there may be more" in describe_receipt(Receipt(Strategy.INDEX, False, False, 10, 3))
+    assert "there may be more" in describe_receipt(Receipt(Strategy.INDEX, False, False, 3, False, 10, 3))
 
 
 def test_there_are_no_bars_without_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
