@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from pgvec import AsyncRepository, LoadReport, Match, Matches, Receipt, Repository
+from pgvec import AsyncRepository, FusionReport, LoadReport, Match, Matches, Receipt, Repository
 from pgvec.orm import Embedding
 
 
@@ -37,6 +37,10 @@ def sync(session: Session, engine: sa.Engine) -> None:
     assert_type(found.records, list[Article])
     assert_type(found.receipt, Receipt)
     assert_type(articles.search("text", columns=(Article.id,)), Matches[Any])
+    assert_type(articles.keyword_search("text"), Matches[Article])
+    assert_type(articles.hybrid_search("text", vector=[1.0], fusion="rrf", weights=(1, 2)), Matches[Article])
+    assert_type(articles.hybrid_search("text", columns=("id",)), Matches[Any])
+    assert_type(articles.tune_fusion(["text"], [{1}]), FusionReport)
     assert_type(articles.get(1), Article)
     assert_type(articles.count({"id": 1}), int)
     assert_type(articles.bulk_load([]), LoadReport)
@@ -49,5 +53,7 @@ async def asynchronous(session: AsyncSession) -> None:
     articles = AsyncRepository(session, Article)
     assert_type(articles, AsyncRepository[Article])
     assert_type(await articles.search([1.0, 2.0, 3.0]), Matches[Article])
+    assert_type(await articles.keyword_search("text"), Matches[Article])
+    assert_type(await articles.hybrid_search("text"), Matches[Article])
     assert_type(await articles.get(1), Article)
     assert_type(await articles.insert([{"id": 1}]), list[Any])

@@ -60,9 +60,10 @@ class Match(NamedTuple, Generic[R]):
 
     Attributes:
         record: The record, or the row where columns were named.
-        distance: What the operator returned; smaller is nearer. For ``inner_product`` it is the negative product.
+        distance: What the operator returned; smaller is nearer. For ``inner_product`` it is the negative product. NaN where no
+            vector was compared.
         similarity: ``1 - distance`` for the cosine distance, None for the others.
-        score: Result of fusion or re-ranking, larger is better; None where nothing was fused.
+        score: BM25, or the result of fusion or re-ranking; larger is better. None for a search by distance alone.
         rank: Position in the answer, from 1 (an ``offset`` counts).
     """
 
