@@ -366,10 +366,9 @@ def test_the_plan_of_a_search_can_be_asked_for(articles):
     from pgvec.statements.requests import Explain
 
     target = read_model(articles.model)
-    options = dict.fromkeys(("where", "max_distance", "ef_search", "recall"))
-    question = arguments.question(
-        target, QUERY, **options, limit=3, offset=0, exact=True, columns=("id",), include_embedding=False
-    )
+    unset = dict.fromkeys(("where", "max_distance", "ef_search", "recall"))
+    options = arguments.SearchOptions(**unset, limit=3, exact=True, columns=("id",), include_embedding=False)
+    question = arguments.question(target, QUERY, options)
 
     def recipe(*, analyze: bool) -> Any:
         find, _ = yield from planned(target, question)

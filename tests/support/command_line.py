@@ -22,6 +22,8 @@ def run_pgvec(*arguments: str, **options: Any) -> Any:
     """Run ``pgvec`` with arguments; the result has ``exit_code``, ``stdout`` and ``stderr``."""
     from pgvec.cli.app import app
 
+    # What a terminal of 80 columns breaks or leaves out has its own tests.
+    options["env"] = {"COLUMNS": "200"} | options.get("env", {})
     return CliRunner(**_APART).invoke(app, list(arguments), **options)
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from support.injection import PAYLOADS
 
-from pgvec import read_csv, read_jsonl
+from pgvec import Match, read_csv, read_jsonl
 from pgvec.errors import PgvecError
 from pgvec.orm import Embedding, HnswIndex, IvfflatIndex, KeywordIndex, SetStorage, read_target
 
@@ -131,6 +131,57 @@ BY_METHOD: dict[str, list[Case]] = {
         lambda make, text: note(make).search(QUERY, columns=(text,)),
         lambda make, text: note(make).search(QUERY, columns=("id", text)),
         lambda make, text: note(make).search(QUERY, columns=(sa.literal(text).label(text or None),)),
+    ],
+    "search.after": [
+        lambda make, text: note(make).search(QUERY, after=text),
+        lambda make, text: note(make).search(QUERY, after=Match(Note(id=text), 0.0, None, None, 1)),
+        lambda make, text: note(make).search(QUERY, after=Match({"id": text}, 0.0, None, None, 1)),
+        lambda make, text: note(make).search(QUERY, after=Match({text: text}, 0.0, None, None, 1)),
+    ],
+    "search_many.queries": [
+        lambda make, text: note(make).search_many(text),
+        lambda make, text: note(make).search_many([text, QUERY]),
+        lambda make, text: note(make).search_many([[text, text, text]]),
+        lambda make, text: make(Note, column="bits").search_many([text]),
+    ],
+    "search_many.where": [
+        lambda make, text: note(make).search_many([QUERY], where={text: text}),
+        lambda make, text: note(make).search_many([QUERY], where={"title": text}),
+    ],
+    "search_many.columns": [lambda make, text: note(make).search_many([QUERY], columns=("id", text))],
+    "explain.query": [
+        lambda make, text: note(make).explain(text),
+        lambda make, text: make(Note, column="bits").explain(text),
+    ],
+    "explain.where": [
+        lambda make, text: note(make).explain(QUERY, where={text: text}),
+        lambda make, text: note(make).explain(QUERY, where={"title": text}, analyze=True),
+        lambda make, text: note(make).explain(QUERY, where={f"metadata.{text}": text}),
+    ],
+    "explain.columns": [lambda make, text: note(make).explain(QUERY, columns=("id", text))],
+    "explain.after": [
+        lambda make, text: note(make).explain(QUERY, after=text),
+        lambda make, text: note(make).explain(QUERY, after=Match({"id": text}, 0.0, None, None, 1)),
+    ],
+    "recall.where": [
+        lambda make, text: note(make).recall(where={text: text}, sample=1),
+        lambda make, text: note(make).recall(where={"title": text}, sample=1),
+    ],
+    "recall.queries": [
+        lambda make, text: note(make).recall(queries=text),
+        lambda make, text: note(make).recall(queries=[text]),
+    ],
+    "tune.where": [
+        lambda make, text: note(make).tune(where={text: text}, sample=1, store=False),
+        lambda make, text: note(make).tune(where={"title": text}, sample=1, store=False),
+    ],
+    "tune.queries": [
+        lambda make, text: note(make).tune(queries=text, store=False),
+        lambda make, text: note(make).tune(queries=[text], store=False),
+    ],
+    "tune.filter_classes": [
+        lambda make, text: note(make).tune(filter_classes=text, store=False),
+        lambda make, text: note(make).tune(filter_classes=(text,), store=False),
     ],
     "keyword_search.text": [
         lambda make, text: note(make).keyword_search(text),
