@@ -29,24 +29,25 @@ class ScanSettings:
         if plan.budget is not None:
             values["hnsw.max_scan_tuples"] = _text(f"{plan.budget:d}")
         self._values = values
-        current = (
-            sa.func.current_setting(_text(name), sa.true()).label(f"setting_{n}") for n, name in enumerate(values)
-        )
-        self._before: CTE = sa.select(*current).cte("pgvec_before").prefix_with("MATERIALIZED")
+        old = (sa.func.current_setting(_text(name), sa.true()).label(f"old_{n}") for n, name in enumerate(values))
+        made = (sa.func.set_config(_text(name), value, sa.true()) for name, value in values.items())
+        # Postgres computes the columns of a row from left to right, so the old values are taken before the new ones are made.
+        statement = sa.select(*old, _concatenated(made).label("made"))
+        self.kept: CTE = statement.cte("pgvec_settings").prefix_with("MATERIALIZED")
+        """The settings as they were; to read it is to make the new ones."""
 
     def applied(self) -> sa.ColumnElement[bool]:
-        """True, once the settings are made. It reads ``before`` so that the old values are taken first."""
-        made = (sa.func.set_config(_text(name), value, sa.true()) for name, value in self._values.items())
-        return sa.select(_concatenated(made)).select_from(self._before).scalar_subquery().is_not(None)
+        """True, once the settings are made."""
+        return sa.select(self.kept.c.made).scalar_subquery().is_not(None)
 
     def restored(self, found: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
-        """True, once the settings are as before. It depends on the count of what was found, so it runs after the scan."""
+        """True, once the settings are as before, in a statement that reads ``kept``.
+
+        It depends on the number of rows that were found, so it runs after the scan.
+        """
         after = found >= sa.literal_column("0")
         made = (
-            sa.func.coalesce(
-                sa.func.set_config(_text(name), sa.select(self._before.c[f"setting_{n}"]).scalar_subquery(), after),
-                _text(""),
-            )
+            sa.func.coalesce(sa.func.set_config(_text(name), self.kept.c[f"old_{n}"], after), _text(""))
             for n, name in enumerate(self._values)
         )
         return _concatenated(made).is_not(None)

@@ -2,8 +2,8 @@
 
 Form INDEX asks the index and, where that comes back short, answers exactly::
 
-    WITH before AS MATERIALIZED (the settings as they are),
-         nearest AS MATERIALIZED (index scan, with the settings that it needs),
+    WITH settings AS MATERIALIZED (the settings as they are, and those of the scan made),
+         nearest AS MATERIALIZED (index scan, once the settings are made),
          short AS MATERIALIZED (did it find too few? and the settings put back),
     SELECT ... FROM (nearest, unless short UNION ALL exact scan, if short)
 
@@ -11,7 +11,7 @@ Form COUNTED first compares what passes the condition, but no more rows than the
 
     WITH few AS MATERIALIZED (at most cap + 1 rows that pass, with their distances),
          counted AS MATERIALIZED (how many those are),
-         before, nearest (if there are more than the cap), short as above
+         settings, nearest (if there are more than the cap), short as above
     SELECT ... FROM (few, if that is all UNION ALL nearest, unless short UNION ALL exact scan, if short)
 
 Six things are as they are because Postgres 15 to 18 behave as they do; each was measured.
@@ -253,11 +253,12 @@ class SearchBuilder:
             # In a CASE nothing is set where the index is not asked.
             applied = sa.case((only_if, applied), else_=sa.false())
         nearest = self._nearest(applied)
-        too_few = self.counted() < self.literal(self.shape.wanted)
+        found = sa.select(self.counted().label("rows")).select_from(nearest).subquery()
+        too_few = found.c.rows < self.literal(self.shape.wanted)
         short = self.materialized(
             sa.select((too_few if only_if is None else sa.and_(too_few, only_if)).label("yes"))
-            .select_from(nearest)
-            .having(settings.restored(self.counted())),
+            .select_from(found.join(settings.kept, sa.true()))
+            .where(settings.restored(found.c.rows)),
             "short",
         )
         is_short = sa.select(short.c.yes).scalar_subquery()

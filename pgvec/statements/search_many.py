@@ -126,9 +126,9 @@ class _ManyBuilder(SearchBuilder):
 
     def _restored(self, nearest: CTE) -> sa.ColumnElement[bool]:
         assert self.settings is not None
-        restored = self.materialized(
-            sa.select(self.settings.restored(self.counted()).label("yes")).select_from(nearest), "restored"
-        )
+        found = sa.select(self.counted().label("rows")).select_from(nearest).subquery()
+        statement = sa.select(self.settings.restored(found.c.rows).label("yes"))
+        restored = self.materialized(statement.select_from(found.join(self.settings.kept, sa.true())), "restored")
         return sa.select(restored.c.yes).scalar_subquery()
 
     def _short(self, nearest: CTE) -> CTE:
