@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import functools
 import inspect
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from pgvec.cli.errors import remember_debug
-from pgvec.errors import InvalidOptionError
+from pgvec.errors import InvalidFilterError, InvalidOptionError
 
-__all__ = ["Column", "Distance", "Json", "Schema", "TableName", "Url", "check_text", "debuggable", "names_in"]
+__all__ = [
+    "Column",
+    "Distance",
+    "Json",
+    "Plot",
+    "Schema",
+    "TableName",
+    "Url",
+    "Where",
+    "check_text",
+    "debuggable",
+    "filter_in",
+    "names_in",
+]
 
 
 def check_text(ctx: typer.Context, param: Any, value: str | None) -> str | None:
@@ -21,6 +36,21 @@ def check_text(ctx: typer.Context, param: Any, value: str | None) -> str | None:
     if value is not None and ("\0" in value or any("\ud800" <= character <= "\udfff" for character in value)):
         raise InvalidOptionError(f"{param.name} holds a NUL character or is not valid text in this terminal's encoding")
     return value
+
+
+def filter_in(where: str | None) -> object:
+    """Return the filter in a JSON text, or None where the option was not given."""
+    if where is None:
+        return None
+    try:
+        found = json.loads(where)
+    except (ValueError, RecursionError) as exc:
+        raise InvalidFilterError(
+            f'--where is not JSON: {exc}; a filter is an object such as {{"category": "news"}}'
+        ) from exc
+    if not isinstance(found, dict):
+        raise InvalidFilterError(f'--where is an object such as {{"category": "news"}}, not {where:.60}')
+    return found
 
 
 def names_in(text: str | None, option: str) -> tuple[str, ...] | None:
@@ -68,6 +98,16 @@ Distance = Annotated[
         callback=check_text,
         metavar="NAME",
         help="cosine, l2, inner_product, l1, hamming or jaccard, where no vector index tells.",
+    ),
+]
+Where = Annotated[
+    str | None,
+    typer.Option("--where", callback=check_text, metavar="JSON", help="Only rows that pass this filter."),
+]
+Plot = Annotated[
+    Path | None,
+    typer.Option(
+        "--plot", metavar="FILE", dir_okay=False, help="Draw recall against latency into this PNG (extra plot)."
     ),
 ]
 _Debug = Annotated[bool, typer.Option("--debug", callback=remember_debug, help="Show the traceback of an error.")]

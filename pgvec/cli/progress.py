@@ -12,9 +12,9 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.text import Text
 
 from pgvec.cli.output import note, stderr_console
-from pgvec.model import LoadProgress, ProgressCallback
+from pgvec.model import LoadProgress, MeasureProgress, MeasureProgressCallback, ProgressCallback
 
-__all__ = ["Advance", "bar", "load_bar", "waiting"]
+__all__ = ["Advance", "bar", "load_bar", "measure_bar", "waiting"]
 
 Advance: TypeAlias = Callable[[int, int | None], None]
 """Takes how many units are done, and how many there are in all."""
@@ -52,6 +52,17 @@ def load_bar(label: str) -> Iterator[ProgressCallback]:
 
         def report(progress: LoadProgress) -> None:
             advance(progress.rows, progress.total)
+
+        yield report
+
+
+@contextmanager
+def measure_bar() -> Iterator[MeasureProgressCallback]:
+    """Show how far a measurement is, and at what."""
+    with bar("measuring", unit="searches") as advance:
+
+        def report(progress: MeasureProgress) -> None:
+            advance(progress.searches, progress.total)
 
         yield report
 

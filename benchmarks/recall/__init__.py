@@ -1,0 +1,1 @@
+"""Whether searches keep the recall that they are asked for, and whether reports of it are true."""
