@@ -24,11 +24,7 @@ DJANGO_TESTS = $(wildcard tests/*/test_django*.py)
 PIP = $(VENV)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check $(PIP_OPTIONS)
 REQUIREMENTS = pyproject.toml constraints.txt
 
-<<<<<<< ours
-.PHONY: help demo test test-faults test-index-faults lint bench bench-filters bench-peers bench-keyword eval docs test-min test-django6 migration wheel-test clean
-=======
-.PHONY: help demo test lint bench bench-filters bench-peers bench-recall docs test-min migration wheel-test clean
->>>>>>> theirs
+.PHONY: help demo test test-faults test-index-faults lint bench bench-filters bench-peers bench-keyword bench-recall eval docs test-min test-django6 migration wheel-test clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r target text; do printf '  make %-18s %s\n' "$$target" "$$text"; done
@@ -57,16 +53,14 @@ bench-filters: $(VENV)/.installed-dev ## Measure filtered search cell by cell (D
 bench-peers: $(VENV_PEERS)/.installed ## The same cells beside other engines from PyPI (installs them apart)
 	@$(VENV_PEERS)/bin/python -m benchmarks.peers $(if $(DATA),--data "$(DATA)") $(ARGS)
 
-<<<<<<< ours
 bench-keyword: $(VENV)/.installed-dev ## Measure keyword and hybrid search beside ts_rank over GIN
 	@$(VENV)/bin/python -m benchmarks.keyword $(ARGS)
 
 eval: $(VENV)/.installed-dev ## Judge vectors, words and both on scifact and npl-vaswani (DATA=dir)
 	@$(VENV)/bin/python -m benchmarks.eval --data "$(DATA)" $(ARGS)
-=======
+
 bench-recall: $(VENV)/.installed-dev ## Check recall= and reports of recall against the truth (DATA=dir adds real data)
 	@$(VENV)/bin/python -m benchmarks.recall $(if $(DATA),--data "$(DATA)") $(ARGS)
->>>>>>> theirs
 
 docs: $(VENV)/.installed-dev ## Run the examples of README and docs
 	@TEST_LEVEL="$(TEST_LEVEL)" $(VENV)/bin/pytest tests/docs $(ARGS)

@@ -1,6 +1,7 @@
 """pgvec turns the Postgres that a team already runs into the vector database of its application."""
 
 from pgvec.model import (
+    Advice,
     Distance,
     Embedder,
     Explanation,
@@ -22,6 +23,7 @@ from pgvec.operations.row_sources import read_csv, read_jsonl
 from pgvec.repository import AsyncRepository, Repository
 
 __all__ = [
+    "Advice",
     "AsyncRepository",
     "Distance",
     "Embedder",

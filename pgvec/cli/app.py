@@ -7,11 +7,7 @@ from typing import Annotated
 
 import typer
 
-<<<<<<< ours
-from pgvec.cli.commands import demo, explain, index, load, migrate, search, server, sync, worker
-=======
-from pgvec.cli.commands import demo, load, migrate, recall, search, server
->>>>>>> theirs
+from pgvec.cli.commands import advise, demo, explain, index, load, migrate, recall, search, server, sync, worker
 from pgvec.cli.errors import ErrorReportingGroup, remember_debug
 from pgvec.cli.options import debuggable
 from pgvec.cli.output import print_text
@@ -51,13 +47,11 @@ def root(
 
 app.command("load")(debuggable(load.load))
 app.command("search")(debuggable(search.search))
-<<<<<<< ours
-app.command("explain")(debuggable(explain.explain))
-app.command("worker")(debuggable(worker.worker))
-=======
 app.command("recall")(debuggable(recall.recall))
 app.command("tune")(debuggable(recall.tune))
->>>>>>> theirs
+app.command("advise")(debuggable(advise.advise))
+app.command("explain")(debuggable(explain.explain))
+app.command("worker")(debuggable(worker.worker))
 app.command("demo")(debuggable(demo.demo))
 app.add_typer(index.app, name="index")
 app.add_typer(server.app, name="server")

@@ -12,7 +12,7 @@ import typer
 from pgvec import Repository
 from pgvec.cli.options import check_text
 from pgvec.cli.tables import embedder_for
-from pgvec.errors import InvalidFilterError, InvalidOptionError
+from pgvec.errors import InvalidOptionError
 
 __all__ = [
     "Columns",
@@ -23,8 +23,6 @@ __all__ = [
     "Searchable",
     "Text",
     "Vector",
-    "Where",
-    "condition_in",
     "query_in",
     "searchable",
     "vector_in",
@@ -35,9 +33,6 @@ Text = Annotated[
 ]
 Vector = Annotated[
     str | None, typer.Option(callback=check_text, metavar="'[...]'", help="Look for this vector instead of a text.")
-]
-Where = Annotated[
-    str | None, typer.Option(callback=check_text, metavar="JSON", help="Only rows that pass this filter.")
 ]
 Limit = Annotated[int, typer.Option(help="Most rows to show.")]
 Columns = Annotated[
@@ -102,19 +97,4 @@ def vector_in(vector: str) -> object:
         found = None
     if not isinstance(found, list):
         raise InvalidOptionError(f"--vector is a list of numbers such as [0.1, 0.2], not {vector:.60}")
-    return found
-
-
-def condition_in(where: str | None) -> object:
-    """Return the filter that ``--where`` holds, or None."""
-    if where is None:
-        return None
-    try:
-        found = json.loads(where)
-    except (ValueError, RecursionError) as exc:
-        raise InvalidFilterError(
-            f'--where is not JSON: {exc}; a filter is an object such as {{"category": "news"}}'
-        ) from exc
-    if not isinstance(found, dict):
-        raise InvalidFilterError(f'--where is an object such as {{"category": "news"}}, not {where:.60}')
     return found

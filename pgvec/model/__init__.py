@@ -1,5 +1,6 @@
 """The vocabulary of pgvec: plain values without a database or a library behind them."""
 
+from pgvec.model.advice import Advice, AdviceKind, FilterShape, TableState, read_shape, shape_text
 from pgvec.model.distance import Distance
 from pgvec.model.embedder import Embedder, InputKind, InputRole
 from pgvec.model.embedding_sync import (
@@ -43,6 +44,8 @@ from pgvec.model.target import IndexMethod, StoredRecord, Target, VectorColumn, 
 from pgvec.model.vector_type import VectorType
 
 __all__ = [
+    "Advice",
+    "AdviceKind",
     "And",
     "AppliedScript",
     "Backfill",
@@ -59,6 +62,7 @@ __all__ = [
     "Explanation",
     "FailedRow",
     "Filter",
+    "FilterShape",
     "Fusion",
     "FusionReport",
     "IndexMethod",
@@ -86,6 +90,7 @@ __all__ = [
     "SyncStatus",
     "SyncTask",
     "TableFacts",
+    "TableState",
     "Target",
     "Term",
     "TuneReport",
@@ -96,5 +101,7 @@ __all__ = [
     "VectorType",
     "WrittenRow",
     "parse_filter",
+    "read_shape",
     "recall_interval",
+    "shape_text",
 ]

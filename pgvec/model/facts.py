@@ -29,12 +29,14 @@ class Term:
         operator: ``=``, ``<``, ``<=``, ``>``, ``>=``, ``in``, ``is null`` or ``is not null``.
         values: The constants, as Postgres writes them; more than one only for ``in``.
         quoted: Whether the constants are written as texts.
+        textual: Whether the column is cast to text for the comparison.
     """
 
     column: str
     operator: str
     values: tuple[str, ...] = ()
     quoted: bool = False
+    textual: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,6 +12,7 @@ from pgvec.execution.async_session import AsyncBind, AsyncSessionDriver
 from pgvec.execution.copy import AsyncLoader
 from pgvec.execution.feed import AsyncRows
 from pgvec.model import (
+    Advice,
     Distance,
     Embedder,
     Explanation,
@@ -30,6 +31,7 @@ from pgvec.operations import hybrid, keyword, write
 from pgvec.operations import recall as measuring
 from pgvec.operations import search as searching
 from pgvec.operations import tune as tuning
+from pgvec.operations.advise import advise, checked_shapes
 from pgvec.operations.explain import explain
 from pgvec.operations.load import load
 from pgvec.operations.rows import checked_rows
@@ -229,6 +231,23 @@ class AsyncRepository(Generic[M]):
             ),
         )
         return await self._driver.run(explain(self._target, question, analyze=bool(analyze)), self._target)
+
+    async def advise(self, *, filters: Sequence[str] = ()) -> tuple[Advice, ...]:
+        """Propose what would make searches faster: indexes, storage, statistics, memory. Nothing is changed.
+
+        Args:
+            filters: Filters that searches have, each as a text that names columns, ``"label, price"`` or
+                ``"label = AND price <"``; they count beside the filters that were recorded. Without any, the columns that
+                have an index are taken for filters.
+
+        Returns:
+            The proposals with reasons and SQL to review, in the order in which they are to be followed.
+
+        Raises:
+            InvalidOptionError: A filter names a column that the table does not have.
+            MappingMismatchError: There is no such table.
+        """
+        return await self._driver.run(advise(self._target, checked_shapes(filters)), self._target)
 
     async def _question(self, query: object, options: arguments.SearchOptions) -> Question:
         """Check the arguments of a search, and embed a query that is a text."""

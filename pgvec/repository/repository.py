@@ -11,6 +11,7 @@ from pgvec.execution.copy import Loader
 from pgvec.execution.feed import Rows
 from pgvec.execution.session import Bind, SessionDriver
 from pgvec.model import (
+    Advice,
     Distance,
     Embedder,
     Explanation,
@@ -29,6 +30,7 @@ from pgvec.operations import hybrid, keyword, write
 from pgvec.operations import recall as measuring
 from pgvec.operations import search as searching
 from pgvec.operations import tune as tuning
+from pgvec.operations.advise import advise, checked_shapes
 from pgvec.operations.explain import explain
 from pgvec.operations.load import load
 from pgvec.operations.rows import checked_rows
@@ -228,6 +230,23 @@ class Repository(Generic[M]):
             ),
         )
         return self._driver.run(explain(self._target, question, analyze=bool(analyze)), self._target)
+
+    def advise(self, *, filters: Sequence[str] = ()) -> tuple[Advice, ...]:
+        """Propose what would make searches faster: indexes, storage, statistics, memory. Nothing is changed.
+
+        Args:
+            filters: Filters that searches have, each as a text that names columns, ``"label, price"`` or
+                ``"label = AND price <"``; they count beside the filters that were recorded. Without any, the columns that
+                have an index are taken for filters.
+
+        Returns:
+            The proposals with reasons and SQL to review, in the order in which they are to be followed.
+
+        Raises:
+            InvalidOptionError: A filter names a column that the table does not have.
+            MappingMismatchError: There is no such table.
+        """
+        return self._driver.run(advise(self._target, checked_shapes(filters)), self._target)
 
     def _question(self, query: object, options: arguments.SearchOptions) -> Question:
         """Check the arguments of a search, and embed a query that is a text."""

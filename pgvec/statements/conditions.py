@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.sql import operators, visitors
@@ -41,7 +43,7 @@ class Leaf:
         column: Name of the column in Postgres.
         operator: ``=``, ``<>``, ``<``, ``<=``, ``>``, ``>=``, ``in``, ``is null`` or ``is not null``.
         values: The constants, as the program has them; more than one only for ``in``.
-        inexact: Whether the column holds binary fractions, whose constants may be rounded.
+        inexact: Whether Postgres may compare with other constants than the program has: rounded, or of another type.
     """
 
     table: Any
@@ -179,4 +181,25 @@ def _translates(type_: Any) -> bool:
 
 
 def _leaf(column: Any, operator: str, values: tuple[Any, ...]) -> Leaf:
-    return Leaf(column.table, column.name, operator, values, isinstance(column.type, sa.Float))
+    inexact = not all(value is None or _arrives(value, column.type) for value in values)
+    return Leaf(column.table, column.name, operator, values, inexact)
+
+
+def _arrives(value: Any, type_: Any) -> bool:
+    """Tell whether a value is compared as it is: of the column's own kind, and not rounded by the cast to its type."""
+    if isinstance(type_, sa.Boolean):
+        return isinstance(value, bool)
+    if isinstance(type_, sa.String):
+        return isinstance(value, str)
+    if isinstance(type_, sa.Uuid):
+        return isinstance(value, UUID)
+    if isinstance(value, bool) or isinstance(type_, sa.Float):
+        return False
+    if isinstance(value, int):
+        return isinstance(type_, sa.Integer | sa.Numeric)
+    return isinstance(type_, sa.Numeric) and isinstance(value, Decimal) and _fits(value, type_.scale)
+
+
+def _fits(value: Decimal, scale: int | None) -> bool:
+    exponent = value.as_tuple().exponent
+    return isinstance(exponent, int) and (scale is None or -exponent <= scale)

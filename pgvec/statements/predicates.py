@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -21,10 +22,12 @@ __all__ = ["implied", "read_terms", "term_condition"]
 _NAME = r'(?:(?P<name>[a-z_][a-z0-9_$]*)|"(?P<quoted>(?:[^"]|"")+)")'
 _CAST = r"(?:::[a-z0-9_ \"\.]+(?:\([0-9, ]+\))?(?:\[\])?)?"
 _CONSTANT = r"(?:'(?:[^']|'')*'|-?[0-9]+(?:\.[0-9]+)?|true|false)"
-_COLUMN = rf"(?:\({_NAME}\)|{_NAME.replace('?P<name>', '?P<name2>').replace('?P<quoted>', '?P<quoted2>')}){_CAST}"
+# Any other cast of the column may round or cut what is compared.
+_WIDENED = r"(?P<cast>::text|::numeric)?"
+_COLUMN = rf"(?:\({_NAME}\)|{_NAME.replace('?P<name>', '?P<name2>').replace('?P<quoted>', '?P<quoted2>')}){_WIDENED}"
 _COMPARISON = re.compile(rf"{_COLUMN} (?P<operator>=|<=|>=|<|>) \(?(?P<constant>{_CONSTANT})\)?{_CAST}")
 _NULL_TEST = re.compile(rf"{_COLUMN} (?P<operator>IS NULL|IS NOT NULL)")
-_LIST = re.compile(rf"{_COLUMN} = ANY \(ARRAY\[(?P<list>.*)\]{_CAST}\)")
+_LIST = re.compile(rf"{_COLUMN} = ANY \(\(?ARRAY\[(?P<list>(?:'(?:[^']|'')*'|[^'\]])*)\]{_CAST}\)?{_CAST}\)")
 _LIST_ITEM = re.compile(rf"\(?(?P<constant>{_CONSTANT}){_CAST}\)?{_CAST}")
 _BOOLEAN = re.compile(rf"(?P<not>NOT )?{_COLUMN}")
 _ORDER = {
@@ -124,22 +127,22 @@ def _read_term(part: str) -> Term | None:
         return Term(_column(found), found["operator"].lower())
     if found := _COMPARISON.fullmatch(part):
         value, quoted = _value(found["constant"])
-        return Term(_column(found), found["operator"], (value,), quoted)
+        return Term(_column(found), found["operator"], (value,), quoted, _is_textual(found))
     if found := _LIST.fullmatch(part):
-        return _read_list(_column(found), found["list"])
-    if found := _BOOLEAN.fullmatch(part):
+        return _read_list(found)
+    if (found := _BOOLEAN.fullmatch(part)) and not found["cast"]:
         return Term(_column(found), "=", ("false" if found["not"] else "true",))
     return None
 
 
-def _read_list(column: str, text: str) -> Term | None:
-    items = [_LIST_ITEM.fullmatch(item.strip()) for item in _items(text)]
+def _read_list(found: re.Match[str]) -> Term | None:
+    items = [_LIST_ITEM.fullmatch(item.strip()) for item in _items(found["list"])]
     if not all(items):
         return None
     values = [_value(item["constant"]) for item in items if item is not None]
     if len({quoted for _, quoted in values}) != 1:
         return None
-    return Term(column, "in", tuple(value for value, _ in values), values[0][1])
+    return Term(_column(found), "in", tuple(value for value, _ in values), values[0][1], _is_textual(found))
 
 
 def _items(text: str) -> list[str]:
@@ -152,15 +155,21 @@ def _column(found: re.Match[str]) -> str:
     return name or (found["quoted"] or found["quoted2"]).replace('""', '"')
 
 
+def _is_textual(found: re.Match[str]) -> bool:
+    return found["cast"] == "::text"
+
+
 def _value(constant: str) -> tuple[str, bool]:
     return (constant[1:-1].replace("''", "'"), True) if constant.startswith("'") else (constant, False)
 
 
 def _implies(leaf: Leaf, term: Term) -> bool:
-    if leaf.column != term.column or (leaf.inexact and leaf.values):
+    if leaf.column != term.column:
         return False
     if term.operator == "is not null":
-        return leaf.operator in {"=", "<", "<=", ">", ">=", "in", "is not null"}
+        return leaf.operator in {"=", "<>", "<", "<=", ">", ">=", "in", "is not null"}
+    if leaf.inexact or (term.textual and not all(isinstance(value, str) for value in leaf.values)):
+        return False
     if term.operator == "is null" or leaf.operator == "is null":
         return term.operator == leaf.operator
     if term.operator in {"=", "in"}:
@@ -176,7 +185,7 @@ def _is_one_of(leaf: Leaf, term: Term) -> bool:
 
 def _is_within(leaf: Leaf, term: Term) -> bool:
     """Tell for numbers whether the leaf's range lies within the term's."""
-    bound = _number(term.values[0])
+    bound = _bound(term.values[0])
     if bound is None:
         return False
     allowed = _ORDER[term.operator]
@@ -195,17 +204,23 @@ def _is_within(leaf: Leaf, term: Term) -> bool:
 def _equal(value: object, constant: str) -> bool:
     if isinstance(value, bool):
         return constant in ({"true", "t"} if value else {"false", "f"})
-    if isinstance(value, str):
-        return value == constant
-    number, other = _number(value), _number(constant)
+    if isinstance(value, str | UUID):
+        return str(value) == constant
+    number, other = _number(value), _bound(constant)
     return number is not None and number == other
 
 
 def _number(value: object) -> Decimal | None:
-    if isinstance(value, bool):
+    """Return a value of the program as a number; texts are none, since they order otherwise."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return None
+    number = Decimal(value)
+    return number if number.is_finite() else None
+
+
+def _bound(constant: str) -> Decimal | None:
     try:
-        number = Decimal(str(value)) if isinstance(value, int | float | str | Decimal) else None
+        number = Decimal(constant)
     except InvalidOperation:
         return None
-    return number if number is not None and number.is_finite() else None
+    return number if number.is_finite() else None

@@ -50,6 +50,7 @@ def test_public_names() -> None:
     assert pgvec.__all__ == sorted(pgvec.__all__)
     assert all(hasattr(pgvec, name) for name in pgvec.__all__)
     assert pgvec.__all__ == [
+        "Advice",
         "AsyncRepository",
         "Distance",
         "Embedder",

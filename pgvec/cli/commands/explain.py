@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pgvec.cli.database import open_database
-from pgvec.cli.options import Column, Distance, Json, Schema, TableName, Url, names_in
+from pgvec.cli.options import Column, Distance, Json, Schema, TableName, Url, Where, filter_in, names_in
 from pgvec.cli.output import print_json, print_text, visible
 from pgvec.cli.search_options import (
     Columns,
@@ -17,8 +17,6 @@ from pgvec.cli.search_options import (
     MaxDistance,
     Text,
     Vector,
-    Where,
-    condition_in,
     query_in,
     searchable,
 )
@@ -48,7 +46,7 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Show how a search would be answered and why, with the SQL and the plan of Postgres."""
-    query, names, condition = query_in(text, vector), names_in(columns, "--columns"), condition_in(where)
+    query, names, condition = query_in(text, vector), names_in(columns, "--columns"), filter_in(where)
     with open_database(url) as engine:
         reflected = reflect_table(engine, table, schema=schema)
         found = searchable(engine, reflected, query, column=column, distance=distance, columns=names)

@@ -10,8 +10,7 @@ import typer
 
 from pgvec import Matches
 from pgvec.cli.database import open_database
-<<<<<<< ours
-from pgvec.cli.options import Column, Distance, Json, Schema, TableName, Url, names_in
+from pgvec.cli.options import Column, Distance, Json, Schema, TableName, Url, Where, filter_in, names_in
 from pgvec.cli.output import note, print_json
 from pgvec.cli.results import print_matches
 from pgvec.cli.search_options import (
@@ -22,18 +21,10 @@ from pgvec.cli.search_options import (
     MaxDistance,
     Text,
     Vector,
-    Where,
-    condition_in,
     query_in,
     searchable,
     vector_in,
 )
-=======
-from pgvec.cli.options import Column, Distance, Json, Schema, TableName, Url, Where, check_text, filter_in, names_in
-from pgvec.cli.output import note, print_json
-from pgvec.cli.results import print_matches
-from pgvec.cli.tables import embedder_for
->>>>>>> theirs
 from pgvec.errors import InvalidOptionError
 from pgvec.execution.reflection import reflect_table
 
@@ -49,7 +40,6 @@ def search(
     schema: Schema = None,
     column: Column = None,
     distance: Distance = None,
-<<<<<<< ours
     vector: Vector = None,
     where: Where = None,
     limit: Limit = 10,
@@ -61,24 +51,6 @@ def search(
         bool, typer.Option("--keyword", help="Look for the words of the text, by a keyword index (BM25).")
     ] = False,
     hybrid: Annotated[bool, typer.Option("--hybrid", help="Look for the words and by vectors, and fuse both.")] = False,
-=======
-    vector: Annotated[
-        str | None, typer.Option(callback=check_text, metavar="'[...]'", help="Look for this vector instead of a text.")
-    ] = None,
-    where: Where = None,
-    limit: Annotated[int, typer.Option(help="Most rows to show.")] = 10,
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            callback=check_text,
-            metavar="NAMES",
-            help="Columns to show, separated by commas. [default: all but vectors]",
-        ),
-    ] = None,
-    exact: Annotated[bool, typer.Option("--exact", help="Compare every row instead of asking the index.")] = False,
-    max_distance: Annotated[float | None, typer.Option(help="Leave out what is farther away.")] = None,
-    ef_search: Annotated[int | None, typer.Option(help="hnsw.ef_search for this search.")] = None,
->>>>>>> theirs
     url: Url = None,
     as_json: Json = False,
 ) -> None:
@@ -87,11 +59,7 @@ def search(
     query = _query(text, vector, mode)
     options = _options(mode, exact=exact, max_distance=max_distance, ef_search=ef_search)
     names = names_in(columns, "--columns")
-<<<<<<< ours
-    condition = condition_in(where)
-=======
     condition = filter_in(where)
->>>>>>> theirs
     with open_database(url) as engine:
         reflected = reflect_table(engine, table, schema=schema)
         shown, matches = search_table(
@@ -191,18 +159,8 @@ def _query(text: str | None, vector: str | None, mode: Mode) -> object:
         raise InvalidOptionError(f"--{mode} looks for words: give a text")
     if vector is None:
         return text
-<<<<<<< ours
     if mode == "keyword":
         raise InvalidOptionError(
             "--vector does not belong to --keyword, which compares no vectors: give --hybrid for both"
         )
     return vector_in(vector)
-=======
-    try:
-        found = json.loads(vector)
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, list):
-        raise InvalidOptionError(f"--vector is a list of numbers such as [0.1, 0.2], not {vector:.60}")
-    return found
->>>>>>> theirs
