@@ -48,7 +48,7 @@ _VISITS_PER_RESULT = 2.8
 # Visits that count towards hnsw.max_scan_tuples, for each result.
 _COUNTED_PER_RESULT = 2.4
 # The part of the exact answer's cost after which the index gives up, and how much bad luck it is allowed otherwise.
-_GIVE_UP = 0.15
+_GIVE_UP = 0.08
 _LUCK = 2.0
 _LEAST_BUDGET = 500
 # Rows to compare in full after a comparison by a compact form, for each row that is wanted.

@@ -163,6 +163,11 @@ BY_METHOD: dict[str, list[Case]] = {
         lambda make, text: note(make).explain(QUERY, after=text),
         lambda make, text: note(make).explain(QUERY, after=Match({"id": text}, 0.0, None, None, 1)),
     ],
+    "advise.filters": [
+        lambda make, text: note(make).advise(filters=text),
+        lambda make, text: note(make).advise(filters=[text]),
+        lambda make, text: note(make).advise(filters=[f"title, {text}"]),
+    ],
     "recall.where": [
         lambda make, text: note(make).recall(where={text: text}, sample=1),
         lambda make, text: note(make).recall(where={"title": text}, sample=1),
