@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pgvec.cli.commands import demo, explain, index, load, migrate, search, server, sync, worker
+from pgvec.cli.commands import adopt, demo, explain, index, inspect, load, migrate, search, server, sync, worker
 from pgvec.cli.errors import ErrorReportingGroup, remember_debug
 from pgvec.cli.options import debuggable
 from pgvec.cli.output import print_text
@@ -49,6 +49,8 @@ app.command("load")(debuggable(load.load))
 app.command("search")(debuggable(search.search))
 app.command("explain")(debuggable(explain.explain))
 app.command("worker")(debuggable(worker.worker))
+app.command("adopt")(debuggable(adopt.adopt))
+app.command("inspect")(debuggable(inspect.inspect))
 app.command("demo")(debuggable(demo.demo))
 app.add_typer(index.app, name="index")
 app.add_typer(server.app, name="server")
