@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from pgvec.cli.commands import advise, demo, explain, index, load, migrate, recall, search, server, sync, worker
+from pgvec.cli.commands import (
+    adopt,
+    advise,
+    demo,
+    explain,
+    index,
+    inspect,
+    load,
+    migrate,
+    recall,
+    search,
+    server,
+    sync,
+    worker,
+)
 from pgvec.cli.errors import ErrorReportingGroup, remember_debug
 from pgvec.cli.options import debuggable
 from pgvec.cli.output import print_text
@@ -52,6 +66,8 @@ app.command("tune")(debuggable(recall.tune))
 app.command("advise")(debuggable(advise.advise))
 app.command("explain")(debuggable(explain.explain))
 app.command("worker")(debuggable(worker.worker))
+app.command("adopt")(debuggable(adopt.adopt))
+app.command("inspect")(debuggable(inspect.inspect))
 app.command("demo")(debuggable(demo.demo))
 app.add_typer(index.app, name="index")
 app.add_typer(server.app, name="server")

@@ -16,7 +16,7 @@ from pgvec.model import IndexMethod
 from pgvec.model.catalog import CatalogIndex
 from pgvec.orm.rules import choose
 
-__all__ = ["IndexDefinition", "is_vector_index"]
+__all__ = ["IndexDefinition", "expression_text", "is_vector_index"]
 
 _KEY = "pgvec_indexed"
 # As it will stand in a migration, where nothing doubles percent signs for a driver.
@@ -53,7 +53,7 @@ class IndexDefinition:
         assert index.table is not None, "an index of a model belongs to a table"
         (indexed,) = index.expressions
         given = index.dialect_options["postgresql"]
-        text, operator_class = _split(_text(indexed))
+        text, operator_class = _split(expression_text(indexed))
         is_column = isinstance(indexed, sa.Column) or _PLAIN_NAME.fullmatch(text)
         where = given["where"]
         return cls(
@@ -64,7 +64,7 @@ class IndexDefinition:
             operator_class=given["ops"].get(getattr(indexed, "key", None)) or operator_class,
             method=str(given["using"]).lower(),
             options={option: int(value) for option, value in given["with"].items()},
-            where=None if where is None else _text(where),
+            where=None if where is None else expression_text(where),
             schema=index.table.schema,
             tablespace=given["tablespace"],
         )
@@ -115,7 +115,8 @@ def is_vector_index(index: sa.Index) -> bool:
     return str(using or "").lower() in set(IndexMethod) and len(index.expressions) == 1
 
 
-def _text(expression: Any) -> str:
+def expression_text(expression: Any) -> str:
+    """Return an expression of an index as SQL that can stand in a migration or a model."""
     if isinstance(expression, str):
         return expression
     options = {"literal_binds": True, "include_table": False}

@@ -24,7 +24,7 @@ from pgvec.model.index_build import BuildPlan, BuildSettings, IndexState
 from pgvec.orm import Embedding, HnswIndex, IvfflatIndex
 from pgvec.orm.index_definition import IndexDefinition
 
-__all__ = ["app"]
+__all__ = ["app", "index_object"]
 
 app = typer.Typer(help="Build, rebuild, drop and watch vector indexes.", no_args_is_help=True)
 
@@ -55,7 +55,7 @@ def list_(
     with open_database(url) as engine:
         states = vector_indexes(engine, table=table, schema=schema)
     if as_json:
-        print_json([_as_object(state) for state in states])
+        print_json([index_object(state) for state in states])
         return
     rows = [
         (
@@ -242,7 +242,8 @@ def _progress(label: str) -> Iterator[BuildCallback]:
         yield report
 
 
-def _as_object(state: IndexState) -> dict[str, object]:
+def index_object(state: IndexState) -> dict[str, object]:
+    """Return what programs are told of an index."""
     return {
         "name": state.index.name,
         "schema": state.index.schema,
