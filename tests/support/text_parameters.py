@@ -38,7 +38,8 @@ def text_parameters(owner: Any, name: str) -> Iterator[str]:
         yield from (f"{name}.{parameter}" for parameter in _of_callable(owner))
         return
     for method, function in inspect.getmembers(owner, inspect.isfunction):
-        if method == "__init__" or (not method.startswith("_") and method in vars(owner)):
+        ours = any(method in vars(base) for base in owner.__mro__ if base.__module__.startswith("pgvec."))
+        if method == "__init__" or (not method.startswith("_") and ours):
             yield from (f"{name}.{method}.{parameter}" for parameter in _of_callable(function))
 
 

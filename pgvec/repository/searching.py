@@ -1,0 +1,230 @@
+"""Searches by vectors: a part of the repository."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar, overload
+
+from pgvec.model import (
+    Explanation,
+    Match,
+    Matches,
+)
+from pgvec.operations import search as searching
+from pgvec.operations.explain import explain
+from pgvec.operations.search import Question
+from pgvec.repository import arguments
+from pgvec.repository.core import RepositoryCore
+
+__all__ = ["Searching"]
+
+M = TypeVar("M")
+
+
+class Searching(RepositoryCore[M]):
+    """Searches by vectors."""
+
+    @overload
+    def search(
+        self,
+        query: object,
+        *,
+        where: object = None,
+        limit: int = 10,
+        offset: int = 0,
+        after: Match[Any] | None = None,
+        exact: bool = False,
+        max_distance: float | None = None,
+        ef_search: int | None = None,
+        recall: float | None = None,
+        columns: None = None,
+        include_embedding: bool = False,
+    ) -> Matches[M]: ...
+
+    @overload
+    def search(
+        self,
+        query: object,
+        *,
+        where: object = None,
+        limit: int = 10,
+        offset: int = 0,
+        after: Match[Any] | None = None,
+        exact: bool = False,
+        max_distance: float | None = None,
+        ef_search: int | None = None,
+        recall: float | None = None,
+        columns: Sequence[Any],
+        include_embedding: bool = False,
+    ) -> Matches[Any]: ...
+
+    def search(
+        self,
+        query: object,
+        *,
+        where: object = None,
+        limit: int = 10,
+        offset: int = 0,
+        after: Match[Any] | None = None,
+        exact: bool = False,
+        max_distance: float | None = None,
+        ef_search: int | None = None,
+        recall: float | None = None,
+        columns: Sequence[Any] | None = None,
+        include_embedding: bool = False,
+    ) -> Matches[Any]:
+        """Find the nearest records, in one statement.
+
+        Args:
+            query: A vector (list, tuple, NumPy array, pgvector object), a text (needs an embedder), or a stored record,
+                which is then left out of its own answer.
+            where: A condition: any boolean expression of SQLAlchemy on the model or on related models, or a mapping in
+                the JSON filter language (docs/filters.md).
+            limit: Most matches to return, from 1 to 100,000.
+            offset: Matches to pass over first.
+            after: The last match of the page before: returns what comes behind it. Unlike with ``offset``, no match is
+                repeated however many rows were inserted meanwhile.
+            exact: Compare every row that passes the condition instead of asking the index.
+            max_distance: Leave out what is farther away, in the unit that the distance operator returns.
+            ef_search: ``hnsw.ef_search`` for this search alone, from 1 to 1,000.
+            recall: Share of the true nearest that an approximate answer shall contain, above 0 to 1: takes the smallest
+                ``ef_search`` that ``tune`` found to reach it on this index. By default 0.95 where that was tuned.
+            columns: Columns or expressions to return as rows instead of records.
+            include_embedding: Fetch the embeddings of the records too.
+
+        Returns:
+            The matches, nearest first, with a receipt that says how they were found. There are
+            ``min(limit, matching rows)`` of them where ``receipt.complete`` is true.
+
+        Raises:
+            InvalidInputError: The query, the condition or an option cannot be used; the subclass says why.
+            RecordNotFoundError: The query is a record that is not stored, or has no embedding.
+            SchemaError: The extension ``vector`` is missing or too old.
+            QueryError: Postgres refused the statement.
+        """
+        question = self._question(
+            query,
+            arguments.SearchOptions(
+                where=where,
+                limit=limit,
+                offset=offset,
+                after=after,
+                exact=exact,
+                max_distance=max_distance,
+                ef_search=ef_search,
+                recall=recall,
+                columns=columns,
+                include_embedding=include_embedding,
+            ),
+        )
+        return self._driver.run(searching.search(self._target, question), self._target)
+
+    def explain(
+        self,
+        query: object,
+        *,
+        where: object = None,
+        limit: int = 10,
+        offset: int = 0,
+        after: Match[Any] | None = None,
+        exact: bool = False,
+        max_distance: float | None = None,
+        ef_search: int | None = None,
+        recall: float | None = None,
+        columns: Sequence[Any] | None = None,
+        include_embedding: bool = False,
+        analyze: bool = False,
+    ) -> Explanation:
+        """Tell what :meth:`search` would do with the same arguments, and why.
+
+        Args:
+            query: As for :meth:`search`, like all that follow but the last.
+            where: A condition.
+            limit: Most matches to return.
+            offset: Matches to pass over first.
+            after: The last match of the page before.
+            exact: Compare every row that passes the condition.
+            max_distance: Leave out what is farther away.
+            ef_search: ``hnsw.ef_search`` for this search alone.
+            recall: Share of the true nearest that an approximate answer shall contain.
+            columns: Columns or expressions to return as rows.
+            include_embedding: Fetch the embeddings of the records too.
+            analyze: Run the statement, so that the plan tells what happened, with times.
+
+        Returns:
+            The strategy, its reasons and figures, the statement and Postgres' plan of it; ``str()`` is for people and
+            ``to_dict()`` for programs. Criteria that listeners of the session add to a search are not in it.
+        """
+        question = self._question(
+            query,
+            arguments.SearchOptions(
+                where=where,
+                limit=limit,
+                offset=offset,
+                after=after,
+                exact=exact,
+                max_distance=max_distance,
+                ef_search=ef_search,
+                recall=recall,
+                columns=columns,
+                include_embedding=include_embedding,
+            ),
+        )
+        return self._driver.run(explain(self._target, question, analyze=bool(analyze)), self._target)
+
+    def search_many(
+        self,
+        queries: Iterable[object],
+        *,
+        where: object = None,
+        limit: int = 10,
+        exact: bool = False,
+        max_distance: float | None = None,
+        ef_search: int | None = None,
+        recall: float | None = None,
+        columns: Sequence[Any] | None = None,
+        include_embedding: bool = False,
+    ) -> list[Matches[Any]]:
+        """Find the nearest records to each of many queries, in one statement.
+
+        Args:
+            queries: Vectors, or texts (which need an embedder and are embedded together); at most 10,000.
+            where: A condition, the same for all, as for :meth:`search`.
+            limit: Most matches to return for each query.
+            exact: Compare every row that passes the condition instead of asking the index.
+            max_distance: Leave out what is farther away.
+            ef_search: ``hnsw.ef_search`` for this search alone.
+            recall: As for :meth:`search`.
+            columns: Columns or expressions to return as rows instead of records.
+            include_embedding: Fetch the embeddings of the records too.
+
+        Returns:
+            The matches of each query, in the order of the queries, each with a receipt of its own.
+
+        Raises:
+            InvalidInputError: A query, the condition or an option cannot be used; the subclass says why.
+        """
+        vectors = arguments.embed_queries(self._target, self._embedder, queries)
+        if not vectors:
+            return []
+        question = arguments.question_of_many(
+            self._target,
+            vectors,
+            arguments.SearchOptions(
+                where=where,
+                limit=limit,
+                exact=exact,
+                max_distance=max_distance,
+                ef_search=ef_search,
+                recall=recall,
+                columns=columns,
+                include_embedding=include_embedding,
+            ),
+        )
+        return self._driver.run(searching.search_many(self._target, question), self._target)
+
+    def _question(self, query: object, options: arguments.SearchOptions) -> Question:
+        """Check the arguments of a search, and embed a query that is a text."""
+        if isinstance(query, str) and not arguments.is_vector_text(self._target, query):
+            query = arguments.embed_query(self._target, self._embedder, query)
+        return arguments.question(self._target, query, options)
