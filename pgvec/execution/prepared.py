@@ -82,11 +82,17 @@ class PreparedFind:
             for bind, name in compiled.bind_names.items()
             if (process := bind.type.dialect_impl(dialect).bind_processor(dialect)) is not None
         }
-        # Without an expression of the caller, nothing but the request's own parameters changes from call to call.
-        self._constants = None
-        if not known:
-            values = compiled.construct_params(dict(find.parameters))
-            self._constants = {name: value for name, value in values.items() if name not in find.parameters}
+        # What the parameters of the caller's expressions are called; SQLAlchemy is asked only where that cannot be told.
+        from_caller = [
+            (bind, position)
+            for bind, position in zip(self._own_binds, self._from_caller, strict=True)
+            if position is not None
+        ]
+        named = [(compiled.bind_names[bind], position) for bind, position in from_caller if bind in compiled.bind_names]
+        self._named = named if len(named) == len(from_caller) else None
+        changing = {name for name, _ in named} | find.parameters.keys()
+        values = compiled.construct_params(dict(find.parameters))
+        self._constants = {name: value for name, value in values.items() if name not in changing}
         # Result processors depend on the column types that the server reports, so the first answer decides them.
         self._processors: list[_Processor] | None = None
 
@@ -98,19 +104,26 @@ class PreparedFind:
 
     def arguments(self, find: Find) -> dict[str, Any]:
         """Return the driver's parameters: those of the request, and the values of its condition."""
-        if self._constants is not None:
+        if self._named is not None:
             arguments = {**self._constants, **find.parameters}
+            if self._named:
+                values = _binds(find)
+                for name, position in self._named:
+                    arguments[name] = values[position].effective_value
         else:
-            values = _binds(find)
-            extracted = [
-                bind if position is None else values[position]
-                for bind, position in zip(self._own_binds, self._from_caller, strict=True)
-            ]
-            arguments = dict(self._compiled.construct_params(dict(find.parameters), extracted_parameters=extracted))
+            arguments = self._arguments_by_sqlalchemy(find)
         for name, process in self._to_driver.items():
             if name != QUERY:
                 arguments[name] = process(arguments[name])
         return arguments
+
+    def _arguments_by_sqlalchemy(self, find: Find) -> dict[str, Any]:
+        values = _binds(find)
+        extracted = [
+            bind if position is None else values[position]
+            for bind, position in zip(self._own_binds, self._from_caller, strict=True)
+        ]
+        return dict(self._compiled.construct_params(dict(find.parameters), extracted_parameters=extracted))
 
     def processed(self, rows: list[tuple[Any, ...]], cursor: Cursor[Any] | AsyncCursor[Any]) -> list[Any]:
         """Return rows of the driver as SQLAlchemy would: through the result processors of their column types."""

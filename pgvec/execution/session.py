@@ -26,6 +26,7 @@ from pgvec.execution.unit import (
     held_records,
     prepare,
     runs_direct,
+    session_connection,
     step,
     summary,
     unflushed,
@@ -108,7 +109,7 @@ class _Unit:
             self.session = bind() if isinstance(bind, scoped_session) else bind
             if unflushed(self.session):
                 self.session.flush()
-            self.connection = self.session.connection(bind_arguments=bind_arguments(self._target))
+            self.connection = session_connection(self.session, self._target)
         return self
 
     def __exit__(self, *failure: object) -> None:

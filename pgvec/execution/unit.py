@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, SessionTransaction
 
 from pgvec.execution.cursor import BinaryVector
 from pgvec.execution.prepared import PreparedFind, prepare_find
@@ -25,6 +26,7 @@ __all__ = [
     "held_records",
     "prepare",
     "runs_direct",
+    "session_connection",
     "step",
     "summary",
     "unflushed",
@@ -35,6 +37,7 @@ T = TypeVar("T")
 LIVENESS = sa.text("SELECT 1")
 """What tells SQLAlchemy of a connection that was lost on the driver's cursor: it then lets go of it, and of those like it."""
 
+_connections: WeakKeyDictionary[SessionTransaction, tuple[Any, sa.Connection]] = WeakKeyDictionary()
 _engine_log = logging.getLogger("sqlalchemy.engine.Engine")
 _STATEMENT_EVENTS = (
     "before_execute",
@@ -47,6 +50,23 @@ _STATEMENT_EVENTS = (
 def bind_arguments(target: Target | Place) -> dict[str, Any]:
     """Tell a session that knows several databases which one holds the target."""
     return {"clause" if isinstance(target.entity, sa.Table) else "mapper": target.entity}
+
+
+def session_connection(session: Session, target: Target | Place) -> sa.Connection:
+    """Return the connection on which a session runs statements on a target.
+
+    A session asked for it goes through its binds and the states of its transaction, which costs a tenth of a small search. As
+    long as the transaction is the same, so is the connection.
+    """
+    transaction = None if session.get_nested_transaction() is not None else session.get_transaction()
+    if transaction is not None and transaction.is_active:
+        kept = _connections.get(transaction)
+        if kept is not None and kept[0] is target.entity and not (kept[1].closed or kept[1].invalidated):
+            return kept[1]
+    connection = session.connection(bind_arguments=bind_arguments(target))
+    if (begun := session.get_transaction()) is not None:
+        _connections[begun] = (target.entity, connection)
+    return connection
 
 
 def begin(connection: sa.Connection | None) -> None:

@@ -71,19 +71,20 @@ class SearchOptions:
 def question(target: Target, query: object, options: SearchOptions) -> Question:
     """Check the arguments of a search whose query is a vector or a record."""
     by_record = _is_record(target, query)
-    checked = checked_options(target, options, by_record=by_record)
-    parameters = dict(checked.parameters)
+    parameters: dict[str, Any] = {}
+    checked = checked_options(target, options, parameters, by_record=by_record)
     if not by_record:
         parameters[QUERY] = _query_value(target, query)
-        return replace(checked, parameters=parameters)
+        return checked
     key = _identity(target, query)
     parameters.update({f"pgvec_key_{n}": value for n, value in enumerate(key)})
-    return replace(checked, parameters=parameters, where=_and(checked.where, _other_than(target, key)), record_key=key)
+    return replace(checked, where=_and(checked.where, _other_than(target, key)), record_key=key)
 
 
 def question_of_many(target: Target, queries: Iterable[object], options: SearchOptions) -> Question:
     """Check the arguments of a search for many vectors."""
-    checked = checked_options(target, options, many=True)
+    parameters: dict[str, Any] = {}
+    checked = checked_options(target, options, parameters, many=True)
     texts = []
     for position, query in enumerate(queries, start=1):
         try:
@@ -92,14 +93,21 @@ def question_of_many(target: Target, queries: Iterable[object], options: SearchO
             raise type(exc)(f"query {position}: {exc}") from exc
     if len(texts) > LARGEST_BATCH:
         raise InvalidOptionError(f"{len(texts):,} queries at once are more than {LARGEST_BATCH:,}: ask in parts")
-    return replace(checked, parameters={**checked.parameters, QUERIES: texts})
+    parameters[QUERIES] = texts
+    return checked
 
 
-def checked_options(target: Target, options: SearchOptions, *, by_record: bool = False, many: bool = False) -> Question:
-    """Check what does not depend on the query."""
+def checked_options(
+    target: Target,
+    options: SearchOptions,
+    parameters: dict[str, Any],
+    *,
+    by_record: bool = False,
+    many: bool = False,
+) -> Question:
+    """Check what does not depend on the query, and put into ``parameters`` what the statement needs of it."""
     if options.columns is not None and options.include_embedding:
         raise InvalidOptionError("include_embedding belongs to records: with columns=, name the embedding among them")
-    parameters: dict[str, Any] = {}
     if options.max_distance is not None:
         parameters["pgvec_max_distance"] = checks.number("max_distance", options.max_distance)
     offset = checks.whole_number("offset", options.offset, 0, _LARGEST_OFFSET)

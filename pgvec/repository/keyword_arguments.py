@@ -47,7 +47,7 @@ def keyword_question(
         columns=columns,
         include_embedding=include_embedding,
     )
-    checked = arguments.checked_options(target, options)
+    checked = arguments.checked_options(target, options, {})
     return KeywordQuestion(
         checked.shape,
         KeywordScoring(pushed=where is None and limit_belongs_to_the_index(target)),
