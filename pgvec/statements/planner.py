@@ -16,8 +16,6 @@ import sqlalchemy as sa
 
 from pgvec.model import (
     CatalogIndex,
-    CompactForm,
-    Costs,
     IndexMethod,
     TableFacts,
     Target,
@@ -26,6 +24,7 @@ from pgvec.model import (
     VectorType,
 )
 from pgvec.statements.conditions import Leaf, columns_of, conjuncts, is_containment, parts_of, read_leaf, unwrapped
+from pgvec.statements.costing import costing_of, rounded
 from pgvec.statements.plan import (
     DEFAULT_EF_SEARCH,
     LARGEST_EF_SEARCH,
@@ -42,27 +41,10 @@ __all__ = ["DEFAULT_RECALL", "choose_plan", "filter_class", "index_plan", "plann
 
 DEFAULT_RECALL = 0.95
 
-# Elements visited before an index scan with the default ef_search returns anything, and for each one it returns after that.
-_VISITS_AT_START = 290
-_VISITS_PER_RESULT = 2.8
-# Visits that count towards hnsw.max_scan_tuples, for each result.
-_COUNTED_PER_RESULT = 2.4
-# The part of the exact answer's cost after which the index gives up, and how much bad luck it is allowed otherwise.
-_GIVE_UP = 0.08
-_LUCK = 2.0
-_LEAST_BUDGET = 500
 # Rows to compare in full after a comparison by a compact form, for each row that is wanted.
 _POOL = {VectorType.BIT: 20, VectorType.HALFVEC: 4}
-_LARGEST_BUDGET = 20_000
 _UNKNOWN_ROWS = 100_000.0
-_UNKNOWN_DIMENSIONS = 384
-_LEAST_CAP = 100
-_MOST_CAP = 50_000
-# A value wider than a TOAST pointer stands in the row itself.
-_POINTER_BYTES = 18
-_TOAST_THRESHOLD = 2_000
 _NOTEWORTHY_ROWS = 10_000
-_BYTES = {VectorType.VECTOR: 4.0, VectorType.HALFVEC: 2.0, VectorType.SPARSEVEC: 4.0, VectorType.BIT: 0.125}
 _plans: dict[Any, SearchPlan] = {}
 _MOST_PLANS = 5_000
 _EF_WITHOUT_MEASUREMENT = ((0.9, 40), (0.95, 80), (0.98, 120), (0.99, 200), (1.0, 400))
@@ -158,6 +140,7 @@ class _Planner:
         self.facts = facts
         self.recall = recall
         self.known = known
+        self.costing = costing_of(target, facts, shape)
         self.warnings: list[str] = []
         self.reasons: list[str] = []
         self._found_by_index: bool | None = None
@@ -168,7 +151,7 @@ class _Planner:
             return self._without_index()
         index = self.target.index if chosen is None else chosen.index
         share = self._share(self.where)
-        rows = self._rows_of(chosen)
+        rows = _UNKNOWN_ROWS if self.facts.rows is None else max(1.0, self.facts.rows)
         matching = (share.low * rows, share.high * rows)
         if chosen is not None and chosen.predicate:
             self.reasons.append(f"the filter implies the predicate of the partial index {chosen.name}")
@@ -197,7 +180,7 @@ class _Planner:
         plan = SearchPlan(
             Form.INDEX, chosen.index, predicate=chosen.predicate or (), oversampling=oversampling(chosen.index)
         )
-        rows = self._rows_of(chosen)
+        rows = _UNKNOWN_ROWS if self.facts.rows is None else max(1.0, self.facts.rows)
         return plan if self.where is None else self._budgeted(plan, rows, share * rows)
 
     def _share(self, where: Any) -> Share:
@@ -227,10 +210,6 @@ class _Planner:
         table = target_table(self.target)
         read = (read_leaf(part) for part in conjuncts(where))
         return [leaf for leaf in read if leaf is not None and leaf.table is table]
-
-    def _rows_of(self, chosen: CatalogIndex | None) -> float:
-        del chosen
-        return _UNKNOWN_ROWS if self.facts.rows is None else max(1.0, self.facts.rows)
 
     def _filter_share(self, matching: tuple[float, float], rows: float) -> float | None:
         return None if self.where is None else sum(matching) / 2 / rows
@@ -281,7 +260,7 @@ class _Planner:
         low, high = matching
         known = self.facts.rows is not None
         plan = self._compacted(plan, high)
-        cap = self._cap(rows, plan)
+        cap = self.costing.border(rows, self._scan(rows), plan)
         if known and high <= cap:
             self.reasons.append(
                 f"statistics promise at most {high:,.0f} matching rows, which cost less to compare than the index to ask "
@@ -326,26 +305,12 @@ class _Planner:
         return all(leaf is not None and _says(leaf, plan) for leaf in leaves)
 
     def _unfiltered(self, plan: SearchPlan, rows: float) -> SearchPlan:
-        compare, visited = self._costs()
-        most = int((_VISITS_AT_START + _VISITS_PER_RESULT * self.shape.reach) * visited / compare)
+        most = self.costing.smallest_table()
         if self.facts.rows is None or rows > most or self.where is not None:
             self.reasons.append("nothing but the distance decides, so the index is asked")
             return plan
         self.reasons.append(f"the table has about {rows:,.0f} rows, which cost less to compare than the index to ask")
-        return replace(plan, form=Form.COUNTED, cap=_rounded(most))
-
-    def _costs(self) -> tuple[float, float]:
-        """Microseconds to compare a row exactly, and to visit an element of the index."""
-        column = self.target.column
-        statistics = self.facts.columns.get(column.name)
-        dimensions = column.dimensions or _UNKNOWN_DIMENSIONS
-        size = dimensions * _BYTES[column.type]
-        inline = size < _TOAST_THRESHOLD if statistics is None else statistics.width > _POINTER_BYTES
-        costs: Costs = self.facts.costs
-        return (
-            costs.compare(dimensions, inline=inline, kilobytes=size / 1024),
-            costs.visited(dimensions),
-        )
+        return replace(plan, form=Form.COUNTED, cap=rounded(most))
 
     def _scan(self, rows: float) -> float:
         """Microseconds to find the rows that pass, where no index finds them."""
@@ -364,17 +329,13 @@ class _Planner:
             trusted = form.type is VectorType.HALFVEC or _by_bits(plan.index)
             is_covering = all(named) and form.leading in filtered and {*self._key_columns(), *filtered} <= form.covered
             pool = self.shape.wanted * _POOL[form.type]
-            compare, _ = self._costs()
-            if trusted and is_covering and high * (compare - self._compare_compact(form)) > 2 * pool * compare:
+            compare = self.costing.compare
+            if trusted and is_covering and high * (compare - self.costing.compare_compact(form)) > 2 * pool * compare:
                 self.reasons.append(
                     f"an index brings {form.column} along, by which the {pool:,} rows to compare in full are chosen"
                 )
                 return replace(plan, compact=form, pool=pool)
         return plan
-
-    def _compare_compact(self, form: CompactForm) -> float:
-        dimensions = self.target.column.dimensions or _UNKNOWN_DIMENSIONS
-        return self.facts.costs.compare_compact(dimensions, as_bits=form.type is VectorType.BIT)
 
     def _key_columns(self) -> list[str]:
         entity = self.target.entity
@@ -382,24 +343,9 @@ class _Planner:
             return [entity.c[name].name for name in self.target.key]
         return [sa.inspect(entity).attrs[name].columns[0].name for name in self.target.key]
 
-    def _cap(self, rows: float, plan: SearchPlan) -> int:
-        """The number of matching rows at which comparing them costs what the index costs."""
-        compare, visited = self._costs()
-        ahead = _VISITS_AT_START * visited - self._scan(rows)
-        if plan.compact is not None:
-            ahead -= plan.pool * compare
-            compare = self._compare_compact(plan.compact)
-        walk = _VISITS_PER_RESULT * visited * self.shape.reach * rows
-        meet = (ahead + math.sqrt(ahead * ahead + 4.0 * compare * walk)) / (2.0 * compare)
-        return _rounded(max(_LEAST_CAP, plan.pool, min(meet, _MOST_CAP)))
-
     def _budgeted(self, plan: SearchPlan, rows: float, matching: float) -> SearchPlan:
-        """Let the index visit no more elements than make it the better way."""
-        compare, visited = self._costs()
-        expected = self.shape.reach * plan.oversampling * rows / max(matching, 1.0) * _COUNTED_PER_RESULT
-        worth = _GIVE_UP * (self._scan(rows) + matching * compare) / visited
-        budget = min(max(_LEAST_BUDGET, _LUCK * expected, worth), max(_LARGEST_BUDGET, expected))
-        return replace(plan, budget=_rounded(budget))
+        budget = self.costing.budget(rows, matching, self._scan(rows), plan.oversampling)
+        return replace(plan, budget=budget)
 
     # Recall
 
@@ -465,9 +411,3 @@ def _says(leaf: Leaf, plan: SearchPlan) -> bool:
         term.column == leaf.column and term.operator == leaf.operator == "=" and implied((term,), (leaf,))
         for term in plan.predicate
     )
-
-
-def _rounded(number: float) -> int:
-    """Round to one of few numbers, about 40 % apart, so that equal searches share a prepared statement."""
-    step = 2 ** max(0, math.floor(math.log2(max(number, 1.0))) - 1)
-    return int(round(number / step) * step)
