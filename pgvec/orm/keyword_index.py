@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -23,6 +24,9 @@ _MOST_WEIGHTS = 4
 _LONGEST_NAME = 63
 # No such function, no such schema: the migrations have not been run.
 _PENDING = frozenset({"42883", "3F000"})
+
+_PART = r'(?:[^\W\d][\w$]*|"(?:[^"]|"")+")'
+_CONFIGURATION = re.compile(rf"{_PART}(?:\.{_PART})?")
 
 
 class KeywordIndex(SchemaItem):
@@ -58,7 +62,7 @@ class KeywordIndex(SchemaItem):
         self.given = columns
         self.columns: tuple[str, ...] = ()
         self.weights = _weights(weights, len(columns))
-        self.config = _text(config, "config")
+        self.config = _configuration(config)
         self.name = _text(name, "name")
         self.k1 = _number(k1, "k1", 0.0, 1_000.0)
         self.b = _number(b, "b", 0.0, 1.0)
@@ -175,6 +179,16 @@ def _number(value: object, name: str, least: float, most: float) -> float:
     if not valid or not least <= float(value) <= most:  # type: ignore[arg-type]
         raise InvalidOptionError(f"{name}={value!r:.60} has to be a number from {least:g} to {most:g}")
     return float(value)  # type: ignore[arg-type]
+
+
+def _configuration(value: object) -> str:
+    """Check the name of a configuration, which may name its schema too: Postgres refuses another form in its own words only."""
+    name = _text(value, "config")
+    if not _CONFIGURATION.fullmatch(name):
+        raise InvalidOptionError(
+            f"config= is the name of a text search configuration, such as 'english' or 'other_schema.german', not {name!r}"
+        )
+    return name
 
 
 def _text(value: object, name: str) -> str:

@@ -6,8 +6,8 @@ import pytest
 from support.faults.plants import PLANTS
 from support.faults.stress import Plan, run_faults
 
-# What a bug of these kinds does wrong shows in a quiet database; the others need the storm.
-QUIET = ("no skip locked", "no fencing", "no version check", "attempts not charged")
+# What these bugs do shows in questions whose answer is known; the other one needs kills at the wrong moment.
+QUIET = [plant for plant in PLANTS if plant != "ack before write"]
 
 
 def test_a_small_storm_leaves_everything_right(migrated_url: str) -> None:
@@ -19,15 +19,14 @@ def test_a_small_storm_leaves_everything_right(migrated_url: str) -> None:
     assert report.refused > 0
 
 
-@pytest.mark.parametrize("plant", QUIET)
-def test_a_planted_bug_is_found_in_a_quiet_database(migrated_url: str, plant: str) -> None:
-    """Each of these bugs gives a wrong answer to one of the harness's questions."""
-    assert len(run_faults(migrated_url, Plan(seed=1, plant=plant)).problems) == 1
+@pytest.mark.parametrize("plant", [None, *QUIET])
+def test_a_planted_bug_is_found_by_a_question(migrated_url: str, plant: str | None) -> None:
+    """Each of these bugs gives a wrong answer to one of the harness's questions, and without a bug all are right."""
+    assert len(run_faults(migrated_url, Plan(seed=1, plant=plant)).problems) == (0 if plant is None else 1)
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("plant", [plant for plant in PLANTS if plant not in QUIET])
-def test_a_planted_bug_is_found_in_a_storm(migrated_url: str, plant: str) -> None:
-    """Each of these bugs leaves rows behind that are wrong, lost or gone."""
-    plan = Plan(seed=3, writers=3, workers=2, kills=6, freezes=2, plant=plant, most_seconds=60)
+def test_a_planted_bug_is_found_in_a_storm(migrated_url: str) -> None:
+    """A worker that acknowledges before it writes loses rows when it is killed."""
+    plan = Plan(seed=3, writers=3, workers=2, kills=6, freezes=2, plant="ack before write", most_seconds=60)
     assert run_faults(migrated_url, plan).problems

@@ -44,7 +44,7 @@ class Hand:
 def probe(engine: sa.Engine, connection: psycopg.Connection) -> list[str]:
     """Ask every question, on a table without anything pending, and return what was answered wrongly."""
     found = []
-    for question in (_locked_entry, _late_writer, _changed_text, _killer):
+    for question in (_locked_entry, _late_writer, _changed_text, _truncated, _killer):
         connection.execute("DELETE FROM article")
         connection.execute("DELETE FROM pgvec.embedding_outbox")
         if (answer := question(engine, connection)) is not None:
@@ -89,6 +89,19 @@ def _changed_text(engine: sa.Engine, connection: psycopg.Connection) -> str | No
     connection.execute("UPDATE article SET title = 'new'")
     done = hand.finish(claim)
     return None if done.refused == 1 else "the embedding of an old text was written"
+
+
+def _truncated(engine: sa.Engine, connection: psycopg.Connection) -> str | None:
+    """After TRUNCATE nothing is remembered of the rows."""
+    connection.execute("INSERT INTO article (id, title) SELECT n, 'text ' || n FROM generate_series(1, 4) AS n")
+    hand = Hand(engine)
+    hand.finish(hand.claim(size=2))
+    connection.execute("TRUNCATE article")
+    left: Any = connection.execute(
+        "SELECT (SELECT count(*) FROM pgvec.embedding_state), (SELECT count(*) FROM pgvec.embedding_outbox)"
+    ).fetchone()
+    connection.execute("DELETE FROM pgvec.embedding_state")
+    return None if left == (0, 0) else f"after TRUNCATE {left[0]} embeddings and {left[1]} changes are still remembered"
 
 
 def _killer(engine: sa.Engine, connection: psycopg.Connection) -> str | None:

@@ -79,12 +79,31 @@ def run_faults(url: str, plan: Plan, *, stop_server: Callable[[], None] | None =
     try:
         table.declare()
         plant_in_database(plan.plant, table.connection)
-        report = Report(problems=probe(table.engine, table.connection))
+        report = Report(problems=probe(table.engine, table.connection) + _rough(table, plan))
         if plan.kills or plan.kills_at_each_point or plan.freezes:
             table = _Storm(table, plan, report, stop_server).run()
         return report
     finally:
         table.close()
+
+
+def _rough(table: SyncedTable, plan: Plan) -> list[str]:
+    """Let one worker embed with a model that fails often, in every way, and return what was wrong then."""
+    table.sql("INSERT INTO article (title) SELECT 'text ' || n FROM generate_series(1, 60) AS n")
+    orders = Orders(sqlalchemy_url(table.url), plan.seed, plant=plan.plant, rough=0.25)
+    process = _context.Process(target=run_worker, args=(orders,), daemon=True)
+    process.start()
+    deadline = time.monotonic() + 15
+    while (left := table.syncs.backlog(NAME)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.kill()
+    process.join()
+    wrong = table.wrong_rows()
+    table.sql("DELETE FROM article")
+    table.sql("DELETE FROM pgvec.embedding_outbox")
+    if left or wrong:
+        return [f"with a model that fails often {left} of 60 rows were never embedded, and {len(wrong)} are wrong"]
+    return []
 
 
 class _Storm:
@@ -171,11 +190,14 @@ class _Storm:
             plain = [process for process, order in self.living.items() if order.point is None]
             # Those with an order are left to it, as long as there are others.
             victim = self.dice.choice(plain or list(self.living))
+            if not victim.is_alive():  # it was quicker to end itself
+                self.events.append(event)
+                return
             order = self.living[victim]
             if order.point is not None:
                 self.orders.append((order.point, order.signal))
                 self.living[victim] = Orders(order.url, order.seed)
-            os.kill(victim.pid, signal.SIGKILL)
+            victim.kill()
         elif event == "stop":
             assert self.stop_server is not None
             self.stop_server()

@@ -32,18 +32,27 @@ POINTS = (
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """What a worker is to do: where to end or freeze itself (None: nowhere), and which bug it has (None: none)."""
+    """What a worker is to do.
+
+    Attributes:
+        url: The database.
+        seed: Decides how its model behaves.
+        point: Where to end or freeze itself, or None.
+        signal: By which signal.
+        plant: The bug that it has, or None.
+        rough: How often its model is out of reach, answers nonsense, or leaves a text out.
+    """
 
     url: str
     seed: int
     point: str | None = None
     signal: int = signal.SIGKILL
     plant: str | None = None
-    once: bool = False
+    rough: float = 0.04
 
 
 def run_worker(orders: Orders) -> None:
-    """Run a worker until it ends itself, is ended, or (``once``) nothing is ready."""
+    """Run a worker until it ends itself or is ended."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     logging.disable()
     dice = random.Random(orders.seed)
@@ -56,9 +65,9 @@ def run_worker(orders: Orders) -> None:
         reached("before embedding")
         time.sleep(dice.random() * 0.01)
         chance = dice.random()
-        if chance < 0.04:
+        if chance < orders.rough:
             raise EmbedderUnavailableError("a planned outage")
-        if chance < 0.08:
+        if chance < 2 * orders.rough:
             raise EmbedderResponseError("a planned wrong answer")
 
     class Embedder(ContentEmbedder):
@@ -66,7 +75,7 @@ def run_worker(orders: Orders) -> None:
             vectors = super().embed(inputs, role=role)
             reached("after embedding")
             # A reply that is one short, and not at the end.
-            return vectors[1:] if dice.random() < 0.04 else vectors
+            return vectors[1:] if dice.random() < orders.rough else vectors
 
     options = WorkerOptions(
         batch_size=20,
@@ -76,12 +85,7 @@ def run_worker(orders: Orders) -> None:
         longest_backoff_seconds=0.05,
         poll_seconds=0.05,
     )
-    worker = Worker(engine, {"content": Embedder(before=before)}, options)
-    if orders.once:
-        worker.run_once()
-        engine.dispose()
-    else:
-        worker.run()
+    Worker(engine, {"content": Embedder(before=before)}, options).run()
 
 
 class _Reached:
