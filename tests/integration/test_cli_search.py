@@ -269,4 +269,4 @@ def test_options_of_another_search_are_refused(worded: str, arguments: list[str]
     """An option that would have no effect is refused."""
     result = invoke(worded, *arguments, "--table", "item")
     assert result.exit_code != 0
-    assert message in " ".join(result.output.split())
+    assert message in " ".join((result.stdout + result.stderr).split())
