@@ -8,7 +8,8 @@ VENV_MIN ?= .venv-min
 VENV_PEERS ?= .venv-peers
 VENV_DJANGO6 ?= .venv-django6
 TEST_LEVEL ?= dev
-WORKERS ?= 2
+# One more than there are cores on a small machine: tests also wait, for programs that start.
+WORKERS ?= 3
 ARGS ?=
 DATA ?=
 NAME =
