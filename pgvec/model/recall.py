@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from statistics import fmean, variance
+from statistics import fmean
 from typing import Any, TypeAlias
 
 __all__ = [
@@ -73,8 +73,8 @@ class RecallReport:
 
     Attributes:
         recall: Share of the true nearest ``limit`` rows that the searches found, the mean over the queries.
-        low: Lower end of its 95 % confidence interval. The queries are what was sampled, so rows of one query do not count
-            as independent, and a sample without a miss does not prove a recall of 1.
+        low: Lower end of its 95 % confidence interval. The queries are what was sampled, not their rows, and a sample without a
+            miss does not prove a recall of 1.
         high: Upper end of it.
         limit: Rows that each search asked for.
         queries: Queries that were asked.
@@ -159,20 +159,14 @@ class TuneReport:
         return asdict(self)
 
 
-def recall_interval(recalls: Sequence[float], limit: int) -> tuple[float, float]:
-    """Return the 95 % confidence interval of a mean recall.
+def recall_interval(recalls: Sequence[float]) -> tuple[float, float]:
+    """Return a 95 % confidence interval of a mean recall, from the recall of each query.
 
-    It is Wilson's, with the effective number of rows: as many independent ones as would scatter as the queries do. Rows of one
-    query are found or missed together, so that number lies between the queries and their rows.
-
-    Args:
-        recalls: The recall of each query.
-        limit: Rows of each answer.
+    It is Wilson's, with each query as one trial. Rows of one query are found or missed together, and a query that finds next
+    to nothing may be too rare to have come up: an interval that counted rows, or trusted the scatter of the sample, would
+    leave out the truth too often. No recall scatters more than that of all or nothing, so this one is never too narrow.
     """
-    count, mean = len(recalls), min(1.0, fmean(recalls))
-    spread = variance(recalls) / count if count > 1 else 0.0
-    independent = mean * (1.0 - mean) / spread if spread > 0 else float(count)
-    size = min(max(independent, float(count)), float(count * limit))
+    size, mean = len(recalls), min(1.0, fmean(recalls))
     middle = mean + _Z * _Z / (2 * size)
     reach = _Z * math.sqrt(mean * (1.0 - mean) / size + _Z * _Z / (4 * size * size))
     whole = 1.0 + _Z * _Z / size

@@ -185,7 +185,7 @@ def point(truths: Sequence[Truth], answers: Sequence[Answer], limit: int) -> Rec
     """Compare answers with the exact ones."""
     rows = [answer.without(truth.key, limit) for truth, answer in zip(truths, answers, strict=True)]
     recalls = [truth.recall_of(found) for truth, found in zip(truths, rows, strict=True)]
-    low, high = recall_interval(recalls, limit)
+    low, high = recall_interval(recalls)
     milliseconds = [answer.milliseconds for answer in answers]
     efs = [answer.ef_search for answer in answers if answer.ef_search is not None]
     return RecallPoint(
