@@ -21,6 +21,9 @@ except ImportError:  # pgvector-python before 0.4
 
 __all__ = ["BitValue", "SparseValue", "SparseVector", "VectorValue", "as_array", "check_value", "decode", "to_text"]
 
+# Squared lengths that float32 does not round to 0, however many elements they come from.
+_SURELY_LONG = 1e-36
+
 VectorValue: TypeAlias = NDArray[np.float32] | SparseValue | BitValue
 
 
@@ -140,6 +143,11 @@ def _check_dimensions(actual: int, column: VectorColumn, what: str) -> None:
         )
 
 
+def _as_halfvec(elements: NDArray[np.float32]) -> NDArray[np.float32]:
+    with np.errstate(over="ignore", under="ignore"):
+        return elements.astype(np.float16).astype(np.float32)
+
+
 def _named(column: VectorColumn) -> str:
     return repr(column.attribute) if column.attribute else "its column"
 
@@ -152,10 +160,14 @@ def _check_elements(
     what: str,
     positions: NDArray[np.int32] | None = None,
 ) -> None:
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        stored = elements.astype(np.float16).astype(np.float32) if column.type == VectorType.HALFVEC else elements
-        # One pass answers for nearly every vector: its squared length is NaN or infinite if any element is.
-        squared_length = float(np.dot(stored, stored))
+    stored = _as_halfvec(elements) if column.type == VectorType.HALFVEC else elements
+    # One pass answers for nearly every vector: its squared length is NaN or infinite if any element is. In float64 no square
+    # of a float32 overflows, which spares the look at NumPy's error state.
+    wide = stored.astype(np.float64)
+    if _SURELY_LONG <= wide.dot(wide) <= FLOAT32_MAX:
+        return
+    with np.errstate(over="ignore", under="ignore"):
+        squared_length = float(stored.dot(stored))  # as pgvector computes it
     if 0.0 < squared_length <= FLOAT32_MAX:
         return
     finite = np.isfinite(stored)

@@ -108,6 +108,10 @@ class SearchPlan:
     reasons: tuple[str, ...] = field(default=(), compare=False)
     warnings: tuple[str, ...] = field(default=(), compare=False)
 
+    def __hash__(self) -> int:
+        # A plan is part of the key of every prepared statement; these tell nearly all of one target apart.
+        return hash((self.cap, self.ef_search, self.budget, self.pool))
+
     @property
     def is_ivfflat(self) -> bool:
         """Whether the index to ask is of the method IVFFlat."""
