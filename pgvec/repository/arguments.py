@@ -50,6 +50,9 @@ LARGEST_BATCH = 10_000
 """Most queries that one statement answers."""
 _LARGEST_OFFSET = 1_000_000
 _EF_SEARCH = range(1, 1_001)
+_MOST_DISPLAYS = 1_000
+_ATTRIBUTES = (sa.orm.InstrumentedAttribute, sa.Column)
+_displays: dict[tuple[Target, tuple[Any, ...]], tuple[Any, ...]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -319,6 +322,19 @@ def _column_names(target: Target) -> set[str]:
 def _display(target: Target, columns: Sequence[Any] | None) -> tuple[Any, ...] | None:
     if columns is None:
         return None
+    if type(columns) is not tuple or not all(type(column) in _ATTRIBUTES for column in columns):
+        return _checked_display(target, columns)
+    # Most callers name the same attributes each time, and one is equal to itself only.
+    display = _displays.get((target, columns))
+    if display is None:
+        display = _checked_display(target, columns)
+        if len(_displays) >= _MOST_DISPLAYS:
+            _displays.clear()
+        _displays[target, columns] = display
+    return display
+
+
+def _checked_display(target: Target, columns: Sequence[Any]) -> tuple[Any, ...]:
     if isinstance(columns, str) or not isinstance(columns, Sequence) or not columns:
         raise InvalidOptionError(
             f"columns= takes a tuple of columns, such as ({target.name}.{target.key[0]},), not {columns!r}"

@@ -57,6 +57,8 @@ def build_filter(target: Target, where: object | None) -> sa.ColumnElement[bool]
     """
     if where is None:
         return None
+    if isinstance(where, sa.ColumnElement):
+        return on_target(target, where)
     if isinstance(where, Mapping):
         where = parse_filter(where)
     if isinstance(where, And) and not where.parts:

@@ -54,8 +54,12 @@ def on_target(target: Target, condition: object) -> sa.ColumnElement[bool]:
 def _boolean(condition: object) -> sa.ColumnElement[bool]:
     element = condition
     if not isinstance(condition, sa.ColumnElement):
-        if isinstance(condition, InspectionAttr) and isinstance(getattr(condition, "property", None), RelationshipProperty):
-            raise InvalidFilterError(f"{condition} is a relationship, not a condition: use its method has(...) or any(...)")
+        if isinstance(condition, InspectionAttr) and isinstance(
+            getattr(condition, "property", None), RelationshipProperty
+        ):
+            raise InvalidFilterError(
+                f"{condition} is a relationship, not a condition: use its method has(...) or any(...)"
+            )
         element = condition.__clause_element__() if hasattr(condition, "__clause_element__") else condition
     if not isinstance(element, sa.ColumnElement):
         raise InvalidFilterError(
