@@ -2,9 +2,11 @@
 
 from pgvec.model import (
     Advice,
+    Diagnosis,
     Distance,
     Embedder,
     Explanation,
+    Finding,
     Fusion,
     FusionReport,
     LoadProgress,
@@ -15,19 +17,23 @@ from pgvec.model import (
     RecallPoint,
     RecallReport,
     Receipt,
+    Severity,
     Strategy,
     TunedClass,
     TuneReport,
 )
 from pgvec.operations.row_sources import read_csv, read_jsonl
 from pgvec.repository import AsyncRepository, Repository
+from pgvec.repository.doctor import diagnose
 
 __all__ = [
     "Advice",
     "AsyncRepository",
+    "Diagnosis",
     "Distance",
     "Embedder",
     "Explanation",
+    "Finding",
     "Fusion",
     "FusionReport",
     "LoadProgress",
@@ -39,9 +45,11 @@ __all__ = [
     "RecallReport",
     "Receipt",
     "Repository",
+    "Severity",
     "Strategy",
     "TuneReport",
     "TunedClass",
+    "diagnose",
     "read_csv",
     "read_jsonl",
 ]

@@ -52,9 +52,11 @@ def test_public_names() -> None:
     assert pgvec.__all__ == [
         "Advice",
         "AsyncRepository",
+        "Diagnosis",
         "Distance",
         "Embedder",
         "Explanation",
+        "Finding",
         "Fusion",
         "FusionReport",
         "LoadProgress",
@@ -66,9 +68,11 @@ def test_public_names() -> None:
         "RecallReport",
         "Receipt",
         "Repository",
+        "Severity",
         "Strategy",
         "TuneReport",
         "TunedClass",
+        "diagnose",
         "read_csv",
         "read_jsonl",
     ]
