@@ -1,5 +1,6 @@
 """pgvec turns the Postgres that a team already runs into the vector database of its application."""
 
+from pgvec.execution.filter_record import FilterRecord
 from pgvec.model import (
     Advice,
     Diagnosis,
@@ -33,6 +34,7 @@ __all__ = [
     "Distance",
     "Embedder",
     "Explanation",
+    "FilterRecord",
     "Finding",
     "Fusion",
     "FusionReport",

@@ -56,6 +56,7 @@ def test_public_names() -> None:
         "Distance",
         "Embedder",
         "Explanation",
+        "FilterRecord",
         "Finding",
         "Fusion",
         "FusionReport",
