@@ -1,10 +1,13 @@
 """pgvec turns the Postgres that a team already runs into the vector database of its application."""
 
+from pgvec.execution.filter_record import FilterRecord
 from pgvec.model import (
     Advice,
+    Diagnosis,
     Distance,
     Embedder,
     Explanation,
+    Finding,
     Fusion,
     FusionReport,
     LoadProgress,
@@ -15,19 +18,24 @@ from pgvec.model import (
     RecallPoint,
     RecallReport,
     Receipt,
+    Severity,
     Strategy,
     TunedClass,
     TuneReport,
 )
 from pgvec.operations.row_sources import read_csv, read_jsonl
 from pgvec.repository import AsyncRepository, Repository
+from pgvec.repository.doctor import diagnose
 
 __all__ = [
     "Advice",
     "AsyncRepository",
+    "Diagnosis",
     "Distance",
     "Embedder",
     "Explanation",
+    "FilterRecord",
+    "Finding",
     "Fusion",
     "FusionReport",
     "LoadProgress",
@@ -39,9 +47,11 @@ __all__ = [
     "RecallReport",
     "Receipt",
     "Repository",
+    "Severity",
     "Strategy",
     "TuneReport",
     "TunedClass",
+    "diagnose",
     "read_csv",
     "read_jsonl",
 ]

@@ -11,6 +11,7 @@ from pgvec.cli.commands import (
     adopt,
     advise,
     demo,
+    doctor,
     explain,
     index,
     inspect,
@@ -64,6 +65,7 @@ app.command("search")(debuggable(search.search))
 app.command("recall")(debuggable(recall.recall))
 app.command("tune")(debuggable(recall.tune))
 app.command("advise")(debuggable(advise.advise))
+app.command("doctor")(debuggable(doctor.doctor))
 app.command("explain")(debuggable(explain.explain))
 app.command("worker")(debuggable(worker.worker))
 app.command("adopt")(debuggable(adopt.adopt))

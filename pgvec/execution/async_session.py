@@ -15,6 +15,7 @@ from pgvec.errors import ConfigurationError
 from pgvec.execution.cursor import open_async_cursor
 from pgvec.execution.explain import explain
 from pgvec.execution.facts import PROBE, known_facts, read_facts, require_psycopg
+from pgvec.execution.filter_record import FilterRecord
 from pgvec.execution.prepared import Found
 from pgvec.execution.sqlstate import DRIVER_ERRORS, raise_translated, translated
 from pgvec.execution.survey import known_survey, take_survey
@@ -42,13 +43,14 @@ AsyncBind: TypeAlias = "AsyncSession | async_scoped_session[AsyncSession] | Asyn
 class AsyncSessionDriver:
     """Runs recipes in the caller's transaction, which it never commits; given an engine, each in one of its own."""
 
-    def __init__(self, bind: AsyncBind) -> None:
+    def __init__(self, bind: AsyncBind, *, record: FilterRecord | None = None) -> None:
         if not isinstance(bind, AsyncSession | async_scoped_session | AsyncConnection | AsyncEngine):
             raise ConfigurationError(
                 f"AsyncRepository works on an AsyncSession, AsyncConnection or AsyncEngine of SQLAlchemy, not on "
                 f"{type(bind).__name__}; for the others there is Repository"
             )
         self._bind = bind
+        self._record = record
 
     async def run(self, recipe: Generator[Request, Any, T], target: Target | Place) -> T:
         """Run a recipe to its end and return what it returns. Errors of the database arrive in it as pgvec's."""
@@ -61,6 +63,8 @@ class AsyncSessionDriver:
                     except StopIteration as stop:
                         return stop.value  # type: ignore[no-any-return]
                     answer, error = None, None
+                    if self._record is not None and isinstance(request, Find):
+                        self._record.note(request)
                     try:
                         answer = await unit.answer(request)
                     except Exception as exc:  # noqa: BLE001 - the recipe decides what becomes of it

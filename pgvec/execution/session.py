@@ -15,6 +15,7 @@ from pgvec.errors import ConfigurationError
 from pgvec.execution.cursor import open_cursor
 from pgvec.execution.explain import explain
 from pgvec.execution.facts import PROBE, known_facts, read_facts, require_psycopg
+from pgvec.execution.filter_record import FilterRecord
 from pgvec.execution.prepared import Found
 from pgvec.execution.sqlstate import DRIVER_ERRORS, raise_translated, translated
 from pgvec.execution.survey import known_survey, take_survey
@@ -43,13 +44,14 @@ Bind: TypeAlias = "Session | scoped_session[Session] | sa.Connection | sa.Engine
 class SessionDriver:
     """Runs recipes in the caller's transaction, which it never commits; given an engine, each in one of its own."""
 
-    def __init__(self, bind: Bind) -> None:
+    def __init__(self, bind: Bind, *, record: FilterRecord | None = None) -> None:
         if not isinstance(bind, Session | scoped_session | sa.Connection | sa.Engine):
             raise ConfigurationError(
                 f"Repository works on a Session, Connection or Engine of SQLAlchemy, not on {type(bind).__name__}"
                 + ("; for that there is AsyncRepository" if "Async" in type(bind).__name__ else "")
             )
         self._bind = bind
+        self._record = record
 
     def run(self, recipe: Generator[Request, Any, T], target: Target | Place) -> T:
         """Run a recipe to its end and return what it returns. Errors of the database arrive in it as pgvec's."""
@@ -62,6 +64,8 @@ class SessionDriver:
                     except StopIteration as stop:
                         return stop.value  # type: ignore[no-any-return]
                     answer, error = None, None
+                    if self._record is not None and isinstance(request, Find):
+                        self._record.note(request)
                     try:
                         answer = unit.answer(request)
                     except Exception as exc:  # noqa: BLE001 - the recipe decides what becomes of it

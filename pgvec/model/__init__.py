@@ -2,6 +2,7 @@
 
 from pgvec.model.advice import Advice, AdviceKind, FilterShape, TableState, read_shape, shape_text
 from pgvec.model.distance import Distance
+from pgvec.model.doctor import CHECKS, Diagnosis, Finding, Severity
 from pgvec.model.embedder import Embedder, InputKind, InputRole
 from pgvec.model.embedding_sync import (
     Backfill,
@@ -44,6 +45,7 @@ from pgvec.model.target import IndexMethod, StoredRecord, Target, VectorColumn, 
 from pgvec.model.vector_type import VectorType
 
 __all__ = [
+    "CHECKS",
     "Advice",
     "AdviceKind",
     "And",
@@ -55,6 +57,7 @@ __all__ = [
     "CompactForm",
     "Comparison",
     "Costs",
+    "Diagnosis",
     "Distance",
     "Embedder",
     "EmbeddingSync",
@@ -63,6 +66,7 @@ __all__ = [
     "FailedRow",
     "Filter",
     "FilterShape",
+    "Finding",
     "Fusion",
     "FusionReport",
     "IndexMethod",
@@ -85,6 +89,7 @@ __all__ = [
     "RecallReport",
     "Receipt",
     "ServerFacts",
+    "Severity",
     "StoredRecord",
     "Strategy",
     "SyncStatus",

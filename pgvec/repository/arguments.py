@@ -17,6 +17,7 @@ from pgvec.errors import (
     InvalidOptionError,
     RecordNotFoundError,
 )
+from pgvec.execution.filter_record import FilterRecord
 from pgvec.model import Embedder, InputKind, InputRole, Match, StoredRecord, Target, VectorType
 from pgvec.operations.load import LoadOptions
 from pgvec.operations.search import Question, query_value
@@ -34,6 +35,7 @@ __all__ = [
     "LARGEST_LIMIT",
     "SearchOptions",
     "check_embedder",
+    "check_record",
     "checked_options",
     "embed_queries",
     "embed_query",
@@ -217,6 +219,13 @@ def check_embedder(embedder: object) -> None:
         raise ConfigurationError(
             f"{type(embedder).__name__} is no embedder, it lacks {', '.join(missing)}: see the protocol pgvec.Embedder"
         )
+
+
+def check_record(record: object) -> FilterRecord | None:
+    """Refuse what counts no filters."""
+    if record is not None and not isinstance(record, FilterRecord):
+        raise ConfigurationError(f"record_filters= takes a FilterRecord, not {type(record).__name__}")
+    return record
 
 
 def _check_fit(target: Target, embedder: Embedder) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 import sqlalchemy as sa
 
 from pgvec.execution.async_session import AsyncBind, AsyncSessionDriver
+from pgvec.execution.filter_record import FilterRecord
 from pgvec.model import (
     Distance,
     Embedder,
@@ -31,8 +32,9 @@ class AsyncRepositoryCore(Generic[M]):
         column: Any | None = None,
         distance: Distance | str | None = None,
         embedder: Embedder | None = None,
+        record_filters: FilterRecord | None = None,
     ) -> None:
-        self._driver = AsyncSessionDriver(bind)
+        self._driver = AsyncSessionDriver(bind, record=arguments.check_record(record_filters))
         self._target = read_target(model, column=column, distance=distance)
         self._embedder = embedder
         if embedder is not None:

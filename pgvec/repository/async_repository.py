@@ -26,6 +26,7 @@ class AsyncRepository(AsyncSearching[M], AsyncKeywordSearching[M], AsyncWriting[
         column: The embedding column, where the model has several: its name or the attribute.
         distance: The distance, where the model declares none, or another than it declares.
         embedder: Turns a text query into a vector.
+        record_filters: Counts the shapes of the filters of searches, for ``advise`` and the doctor.
 
     Raises:
         MappingError: The model cannot be searched; the subclass says why.

@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 
+from pgvec.execution.filter_record import FilterRecord
 from pgvec.execution.session import Bind, SessionDriver
 from pgvec.model import (
     Distance,
@@ -31,8 +32,9 @@ class RepositoryCore(Generic[M]):
         column: Any | None = None,
         distance: Distance | str | None = None,
         embedder: Embedder | None = None,
+        record_filters: FilterRecord | None = None,
     ) -> None:
-        self._driver = SessionDriver(bind)
+        self._driver = SessionDriver(bind, record=arguments.check_record(record_filters))
         self._target = read_target(model, column=column, distance=distance)
         self._embedder = embedder
         if embedder is not None:

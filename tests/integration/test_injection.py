@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psycopg
 import pytest
@@ -16,6 +16,7 @@ from support.injection_cases import (
     BY_METHOD,
     DECLARATIONS,
     FILES,
+    FUNCTIONS,
     QUERY,
     Base,
     Declaration,
@@ -57,7 +58,7 @@ def test_every_parameter_has_a_case() -> None:
             if takes_arguments(exported):
                 found |= set(text_parameters(exported, name))
     repositories = {f"{cls.__name__}.{case}" for cls in (Repository, AsyncRepository) for case in BY_METHOD}
-    assert found - HOOKS == repositories | set(FILES) | set(DECLARATIONS)
+    assert found - HOOKS == repositories | set(FILES) | set(FUNCTIONS) | set(DECLARATIONS)
 
 
 @contextmanager
@@ -91,6 +92,18 @@ async def test_readers(world: World, database_url: str) -> None:
         for parameter, cases in FILES.items():
             accepted = (OSError,) if parameter.endswith("source") else ()
             await attack(world, cases, *accepted, payloads=share(world) if FULL else 3 * share(world))
+
+
+def test_functions(database_url: str) -> None:
+    """No text in a parameter of a function on an engine becomes SQL."""
+    engine = sa.create_engine(sqlalchemy_url(database_url))
+    Base.metadata.create_all(engine)
+    with guarded(database_url):
+        for cases in FUNCTIONS.values():
+            for number, payload in enumerate(PAYLOADS[:: 1 if FULL else 10]):
+                with suppress(PgvecError):
+                    cases[number % len(cases)](engine, payload)
+    engine.dispose()
 
 
 def test_declarations(database_url: str) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from support.injection import PAYLOADS
 
-from pgvec import Match, read_csv, read_jsonl
+from pgvec import Match, diagnose, read_csv, read_jsonl
 from pgvec.errors import PgvecError
 from pgvec.orm import Embedding, HnswIndex, IvfflatIndex, KeywordIndex, SetStorage, read_target
 
@@ -336,6 +336,15 @@ FILES: dict[str, list[Case]] = {
     ],
 }
 Declaration = Callable[[str], object]
+FUNCTIONS: dict[str, list[Callable[[sa.Engine, str], object]]] = {
+    "diagnose.table": [lambda engine, text: diagnose(engine, table=text)],
+    "diagnose.schema": [lambda engine, text: diagnose(engine, schema=text)],
+    "diagnose.distance": [lambda engine, text: diagnose(engine, table="note", distance=text)],
+    "diagnose.ignore": [
+        lambda engine, text: diagnose(engine, ignore=text),
+        lambda engine, text: diagnose(engine, ignore=[text]),
+    ],
+}
 
 
 def table(*extra: Any, embedding: Any = None) -> sa.Table:
