@@ -111,8 +111,9 @@ class _Race:
         self._clocks = clocks_of(contenders, cpu=effort.cpu)
 
     def pilot(self) -> dict[str, StrategyResult]:
-        """Ask everyone a few queries."""
+        """Ask everyone a few queries, and again: a connection that touches its pages for the first time takes much longer."""
         queries = min(self._effort.pilot, self._effort.queries)
+        self._timed(set(self._searches), queries, 1)
         return self._judge.results(self._timed(set(self._searches), queries, 1), full=False)
 
     def measured(self, chosen: set[str]) -> dict[str, StrategyResult]:
