@@ -8,8 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from pgvec import AsyncRepository, FusionReport, LoadReport, Match, Matches, Receipt, Repository
+from pgvec import AsyncRepository, FusionReport, Groups, LoadReport, Match, Matches, MatchGroup, Receipt, Repository
+from pgvec.facets import histogram
 from pgvec.orm import Embedding
+from pgvec.scores import distance
 
 
 class Base(DeclarativeBase):
@@ -40,6 +42,12 @@ def sync(session: Session, engine: sa.Engine) -> None:
     assert_type(articles.keyword_search("text"), Matches[Article])
     assert_type(articles.hybrid_search("text", vector=[1.0], fusion="rrf", weights=(1, 2)), Matches[Article])
     assert_type(articles.hybrid_search("text", columns=("id",)), Matches[Any])
+    assert_type(
+        articles.search([1.0], score=distance(), facets=("id", histogram(Article.id, width=10))), Matches[Article]
+    )
+    assert_type(articles.search_groups([1.0], group_by=Article.id), Groups[Article])
+    assert_type(articles.search_groups([1.0], group_by="id", columns=("id",)), Groups[Any])
+    assert_type(articles.search_groups([1.0], group_by="id")[0], MatchGroup[Article])
     assert_type(articles.tune_fusion(["text"], [{1}]), FusionReport)
     assert_type(articles.get(1), Article)
     assert_type(articles.count({"id": 1}), int)

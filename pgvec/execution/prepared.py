@@ -47,6 +47,7 @@ class PreparedFind:
     def __init__(self, find: Find, schema: str, dialect: sa.Dialect, watched: bool) -> None:
         self._schema = schema
         self._trailing = TRAILING + find.shape.many
+        self._extra_types = [] if find.shaping is None else find.shaping.extra_types()
         self.reader = None if find.display is not None else RecordReader(find.target, find.include_embedding)
         self.through_orm = self.reader is not None and (watched or not self.reader.plain)
         if find.display is not None:
@@ -132,7 +133,9 @@ class PreparedFind:
                 column.type.dialect_impl(self._dialect).result_processor(self._dialect, described.type_code)
                 for column, described in zip(self._columns, cursor.description or (), strict=False)
             ]
-            self._processors = [*processors, *[None] * self._trailing] if any(processors) else []
+            extras = self._extra_processors(cursor)
+            has_any = any(processors) or any(extras)
+            self._processors = [*processors, *[None] * self._trailing, *extras] if has_any else []
         if not self._processors:
             return rows
         return [
@@ -140,15 +143,33 @@ class PreparedFind:
             for row in rows
         ]
 
+    def _extra_processors(self, cursor: Cursor[Any] | AsyncCursor[Any]) -> list[_Processor]:
+        described = (cursor.description or ())[len(self._columns) + self._trailing :]
+        return [
+            None
+            if type_ is None
+            else type_.dialect_impl(self._dialect).result_processor(self._dialect, column.type_code)
+            for type_, column in zip(self._extra_types, described, strict=True)
+        ]
+
     def found(self, rows: Iterable[Sequence[Any]], session: Session | None) -> list[Found]:
-        """Return what was found in processed rows: records or named rows, with distance and branch."""
-        cut = -self._trailing
+        """Return what was found in processed rows: records or named rows, with distance, branch and what else there is."""
+        cut = -self._trailing - len(self._extra_types)
+        if self._extra_types:
+            # A row that only counts has no branch, and no record.
+            return [(None if row[cut + 1] is None else self._record(row[:cut], session), *row[cut:]) for row in rows]
         if self._row_type is not None:
             return [(self._row_type._make(row[:cut]), *row[cut:]) for row in rows]
         assert self.reader is not None
         if self.through_orm:
             return [(self.reader.guard(row[0]), *row[cut:]) for row in rows]
         return [(self.reader.record(row[:cut], session), *row[cut:]) for row in rows]
+
+    def _record(self, values: Sequence[Any], session: Session | None) -> Any:
+        if self._row_type is not None:
+            return self._row_type._make(values)
+        assert self.reader is not None
+        return self.reader.guard(values[0]) if self.through_orm else self.reader.record(values, session)
 
 
 def prepare_find(find: Find, schema: str, dialect: sa.Dialect, *, watched: bool = False) -> PreparedFind:
@@ -171,6 +192,7 @@ def prepare_find(find: Find, schema: str, dialect: sa.Dialect, *, watched: bool 
         find.shape,
         find.plan,
         find.scoring,
+        find.shaping and find.shaping.form,
         find.include_embedding,
         structure,
     )
@@ -192,6 +214,8 @@ def _expressions(find: Find) -> Iterator[Any]:
     if find.where is not None:
         yield find.where
     yield from _displayed_expressions(find)
+    if find.shaping is not None:
+        yield from find.shaping.expressions()
 
 
 def _displayed_expressions(find: Find) -> Iterator[Any]:
@@ -205,6 +229,8 @@ def _keys(find: Find) -> Iterator[Any]:
     if find.where is not None:
         yield find.where_key
     for expression in _displayed_expressions(find):
+        yield expression._generate_cache_key()  # noqa: SLF001 - see above
+    for expression in () if find.shaping is None else find.shaping.expressions():
         yield expression._generate_cache_key()  # noqa: SLF001 - see above
 
 

@@ -15,6 +15,7 @@ from pgvec.model.embedding_sync import (
     WrittenRow,
 )
 from pgvec.model.explanation import Explanation
+from pgvec.model.facets import Facet, FacetValue
 from pgvec.model.facts import (
     CatalogIndex,
     ColumnStatistics,
@@ -28,6 +29,7 @@ from pgvec.model.facts import (
 from pgvec.model.filter_parser import parse_filter
 from pgvec.model.filters import And, Comparison, Filter, Not, Operator, Or, Predicate
 from pgvec.model.fusion import Fusion, FusionReport
+from pgvec.model.groups import Groups, MatchGroup
 from pgvec.model.load import LoadProgress, LoadReport, ProgressCallback
 from pgvec.model.match import Match, Matches, Receipt, Strategy
 from pgvec.model.migration import AppliedScript, MigrationStatus
@@ -63,18 +65,22 @@ __all__ = [
     "EmbeddingSync",
     "EntryKind",
     "Explanation",
+    "Facet",
+    "FacetValue",
     "FailedRow",
     "Filter",
     "FilterShape",
     "Finding",
     "Fusion",
     "FusionReport",
+    "Groups",
     "IndexMethod",
     "InputKind",
     "InputRole",
     "LoadProgress",
     "LoadReport",
     "Match",
+    "MatchGroup",
     "Matches",
     "MeasureProgress",
     "MeasureProgressCallback",

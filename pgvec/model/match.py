@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, NamedTuple, TypeVar, overload
+
+from pgvec.model.facets import Facet
 
 __all__ = ["Match", "Matches", "Receipt", "Strategy"]
 
@@ -63,7 +65,8 @@ class Match(NamedTuple, Generic[R]):
         distance: What the operator returned; smaller is nearer. For ``inner_product`` it is the negative product. NaN where no
             vector was compared.
         similarity: ``1 - distance`` for the cosine distance, None for the others.
-        score: BM25, or the result of fusion or re-ranking; larger is better. None for a search by distance alone.
+        score: BM25, or the result of fusion, re-ranking or ``score=``; larger is better. None for a search by distance alone, NaN
+            where the expression is undefined.
         rank: Position in the answer, from 1 (an ``offset`` counts).
     """
 
@@ -76,10 +79,19 @@ class Match(NamedTuple, Generic[R]):
 
 @dataclass(frozen=True, slots=True)
 class Matches(Sequence[Match[R]]):
-    """The matches of one search, nearest first, with a receipt."""
+    """The matches of one search, nearest first, with a receipt.
+
+    Attributes:
+        matches: The matches.
+        receipt: How they were found.
+        total: How many rows match in all, where facets were asked for.
+        facets: What was counted of those rows, by name.
+    """
 
     matches: tuple[Match[R], ...]
     receipt: Receipt
+    total: int | None = None
+    facets: Mapping[str, Facet] = field(default_factory=dict, hash=False)
 
     @property
     def records(self) -> list[R]:

@@ -39,7 +39,7 @@ def _explanation(find: Find, rows: float | None, sql: str, plan: dict[str, Any],
     asks = chosen.form is not Form.EXACT
     return Explanation(
         target=f"{target.name}.{target.column.name} by {target.distance} distance",
-        requested=find.shape.limit,
+        requested=find.shape.limit if find.shaping is None else find.shaping.limit,
         strategy=_strategy(chosen),
         description=_DESCRIPTIONS[chosen.form],
         reasons=chosen.reasons,

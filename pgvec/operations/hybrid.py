@@ -14,10 +14,12 @@ from pgvec.errors import QueryError
 from pgvec.model import Distance, FusionReport, Match, Matches, Receipt, Strategy, Target
 from pgvec.operations.keyword import raise_pending
 from pgvec.operations.search import Question, planned
+from pgvec.operations.shaped import shaped_matches
 from pgvec.statements.hybrid import store_fusion
 from pgvec.statements.requests import Execute, Request
 from pgvec.statements.scoring import INDEX, NEAR_WEIGHT, HybridScoring
 from pgvec.statements.search import BRANCHES
+from pgvec.statements.shaping import Shaping
 
 __all__ = ["DEFAULT_WEIGHT", "HybridQuestion", "Judgement", "hybrid_search", "tune_fusion"]
 
@@ -61,6 +63,8 @@ def hybrid_search(target: Target, asked: HybridQuestion) -> Generator[Request, A
     Raises:
         MigrationPendingError: The schema ``pgvec`` lacks the functions.
     """
+    if asked.question.shaping is not None:
+        return (yield from _shaped(target, asked, asked.question.shaping))
     found, receipt = yield from _found(target, asked)
     is_cosine = target.distance is Distance.COSINE
     matches = tuple(
@@ -74,6 +78,17 @@ def hybrid_search(target: Target, asked: HybridQuestion) -> Generator[Request, A
         for rank, (record, distance, details, _) in enumerate(found, start=asked.scoring.offset + 1)
     )
     return Matches(matches, receipt)
+
+
+def _shaped(target: Target, asked: HybridQuestion, shaping: Shaping) -> Generator[Request, Any, Matches[Any]]:
+    find, statements = yield from planned(target, asked.question)
+    find = replace(find, scoring=asked.scoring)
+    try:
+        rows: Sequence[tuple[Any, ...]] = yield find
+    except QueryError as exc:
+        raise_pending(exc)
+        raise
+    return shaped_matches(find, shaping, rows, statements + 1)
 
 
 def tune_fusion(

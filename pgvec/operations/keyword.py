@@ -11,9 +11,11 @@ import sqlalchemy as sa
 
 from pgvec.errors import MigrationPendingError, QueryError
 from pgvec.model import Match, Matches, Receipt, Strategy, Target
+from pgvec.operations.shaped import shaped_matches
 from pgvec.statements.plan import Form, SearchPlan, SearchShape
 from pgvec.statements.requests import Find, Request
 from pgvec.statements.scoring import KeywordScoring
+from pgvec.statements.shaping import Shaping
 
 __all__ = ["KeywordQuestion", "keyword_search", "raise_pending"]
 
@@ -32,6 +34,7 @@ class KeywordQuestion:
         display: Columns to return as rows, or None for records.
         include_embedding: Whether records come with their embeddings.
         parameters: Values of the statement's parameters.
+        shaping: What is made of the rows that are found, or None.
     """
 
     shape: SearchShape
@@ -40,6 +43,7 @@ class KeywordQuestion:
     display: tuple[Any, ...] | None
     include_embedding: bool
     parameters: Mapping[str, Any]
+    shaping: Shaping | None = None
 
 
 def keyword_search(target: Target, question: KeywordQuestion) -> Generator[Request, Any, Matches[Any]]:
@@ -60,12 +64,15 @@ def keyword_search(target: Target, question: KeywordQuestion) -> Generator[Reque
         question.parameters,
         where_key,
         question.scoring,
+        question.shaping,
     )
     try:
-        found: Sequence[tuple[Any, None, list[float], None]] = yield find
+        found: Sequence[tuple[Any, ...]] = yield find
     except QueryError as exc:
         raise_pending(exc)
         raise
+    if question.shaping is not None:
+        return shaped_matches(find, question.shaping, found, 1)
     matches = tuple(
         Match(record, math.nan, None, details[0], rank)
         for rank, (record, _, details, _) in enumerate(found, start=shape.offset + 1)

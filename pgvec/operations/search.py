@@ -17,8 +17,9 @@ from pgvec.statements.planner import remembered_plan
 from pgvec.statements.requests import Execute, Find, Request, Survey
 from pgvec.statements.search import stored_embedding
 from pgvec.statements.search_many import QUERIES
+from pgvec.statements.shaping import Shaping
 
-__all__ = ["Question", "planned", "query_value", "search", "search_many"]
+__all__ = ["Question", "planned", "query_value", "require_embedding", "search", "search_many"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Question:
         record_key: Key of the stored record that is the query, or None where a vector is.
         recall: Share of the true nearest that an approximate answer shall contain, or None for the default.
         first_rank: Rank of the first match.
+        shaping: What is made of the rows that are found, or None.
     """
 
     shape: SearchShape
@@ -44,6 +46,7 @@ class Question:
     record_key: tuple[Any, ...] | None = None
     recall: float | None = None
     first_rank: int = 1
+    shaping: Shaping | None = None
 
 
 def search(target: Target, question: Question) -> Generator[Request, Any, Matches[Any]]:
@@ -55,7 +58,7 @@ def search(target: Target, question: Question) -> Generator[Request, Any, Matche
     find, statements = yield from planned(target, question)
     found: Sequence[Found] = yield find
     if not found and question.record_key is not None:
-        yield from _require_embedding(target, question.record_key)
+        yield from require_embedding(target, question.record_key)
     return _matches(find, found, statements + 1, first_rank=question.first_rank)
 
 
@@ -102,11 +105,12 @@ def planned(target: Target, question: Question) -> Generator[Request, Any, tuple
         question.include_embedding,
         question.parameters,
         where_key,
+        shaping=question.shaping,
     )
     return find, statements
 
 
-def _require_embedding(target: Target, key: tuple[Any, ...]) -> Generator[Request, Any, None]:
+def require_embedding(target: Target, key: tuple[Any, ...]) -> Generator[Request, Any, None]:
     """Tell "nothing is near" from "there is nothing to be near to", which only an empty answer can hide."""
     stored = yield Execute(stored_embedding(target, key), target)
     if not stored.rows:

@@ -12,7 +12,7 @@ from pgvec.model import (
     Matches,
 )
 from pgvec.operations import hybrid, keyword
-from pgvec.repository import arguments, keyword_arguments
+from pgvec.repository import arguments, keyword_arguments, shaping_arguments
 from pgvec.repository.async_core import AsyncRepositoryCore
 
 __all__ = ["AsyncKeywordSearching"]
@@ -32,6 +32,10 @@ class AsyncKeywordSearching(AsyncRepositoryCore[M]):
         limit: int = 10,
         offset: int = 0,
         index: str | None = None,
+        score: object = None,
+        order_by: object = None,
+        candidates: int | None = None,
+        facets: object = None,
         columns: None = None,
         include_embedding: bool = False,
     ) -> Matches[M]: ...
@@ -45,6 +49,10 @@ class AsyncKeywordSearching(AsyncRepositoryCore[M]):
         limit: int = 10,
         offset: int = 0,
         index: str | None = None,
+        score: object = None,
+        order_by: object = None,
+        candidates: int | None = None,
+        facets: object = None,
         columns: Sequence[Any],
         include_embedding: bool = False,
     ) -> Matches[Any]: ...
@@ -57,6 +65,10 @@ class AsyncKeywordSearching(AsyncRepositoryCore[M]):
         limit: int = 10,
         offset: int = 0,
         index: str | None = None,
+        score: object = None,
+        order_by: object = None,
+        candidates: int | None = None,
+        facets: object = None,
         columns: Sequence[Any] | None = None,
         include_embedding: bool = False,
     ) -> Matches[Any]:
@@ -69,6 +81,13 @@ class AsyncKeywordSearching(AsyncRepositoryCore[M]):
             limit: Most matches to return, from 1 to 100,000.
             offset: Matches to pass over first.
             index: Name of the keyword index, where the table has several.
+            score: By what the candidates are ordered, the greatest first: any SQL expression over columns and the search's own
+                values (``pgvec.scores``); it becomes ``match.score``.
+            order_by: Columns to order the candidates by instead: names (``"-price"`` is descending), attributes, expressions.
+            candidates: How many of the best ``score`` and ``order_by`` choose from: 100 by default for a score, and as many as
+                are asked for to put those into another order.
+            facets: Columns, names, ``facet(...)`` or ``histogram(...)`` to count all rows that match by, beside the matches;
+                ``()`` counts only their number, ``total``.
             columns: As for :meth:`search`.
             include_embedding: As for :meth:`search`.
 
@@ -90,6 +109,9 @@ class AsyncKeywordSearching(AsyncRepositoryCore[M]):
             index=index,
             columns=columns,
             include_embedding=include_embedding,
+            shaping=shaping_arguments.ShapingOptions(
+                score=score, order_by=order_by, candidates=candidates, facets=facets
+            ),
         )
         return await self._driver.run(keyword.keyword_search(self._target, question), self._target)
 
@@ -109,6 +131,9 @@ class AsyncKeywordSearching(AsyncRepositoryCore[M]):
         index: str | None = None,
         exact: bool = False,
         ef_search: int | None = None,
+        score: object = None,
+        order_by: object = None,
+        facets: object = None,
         columns: None = None,
         include_embedding: bool = False,
     ) -> Matches[M]: ...
@@ -129,6 +154,9 @@ class AsyncKeywordSearching(AsyncRepositoryCore[M]):
         index: str | None = None,
         exact: bool = False,
         ef_search: int | None = None,
+        score: object = None,
+        order_by: object = None,
+        facets: object = None,
         columns: Sequence[Any],
         include_embedding: bool = False,
     ) -> Matches[Any]: ...
@@ -148,6 +176,9 @@ class AsyncKeywordSearching(AsyncRepositoryCore[M]):
         index: str | None = None,
         exact: bool = False,
         ef_search: int | None = None,
+        score: object = None,
+        order_by: object = None,
+        facets: object = None,
         columns: Sequence[Any] | None = None,
         include_embedding: bool = False,
     ) -> Matches[Any]:
@@ -167,6 +198,9 @@ class AsyncKeywordSearching(AsyncRepositoryCore[M]):
             index: Name of the keyword index, where the table has several.
             exact: Compare every row that passes the condition instead of asking the vector index.
             ef_search: As for :meth:`search`.
+            score: By what the rows of both lists are ordered, as for :meth:`search`.
+            order_by: As for :meth:`search`.
+            facets: As for :meth:`search`; rows with an embedding match, and rows with some of the words.
             columns: As for :meth:`search`.
             include_embedding: As for :meth:`search`.
 
@@ -200,6 +234,9 @@ class AsyncKeywordSearching(AsyncRepositoryCore[M]):
             ef_search=ef_search,
             columns=columns,
             include_embedding=include_embedding,
+            shaping=shaping_arguments.ShapingOptions(
+                score=score, order_by=order_by, candidates=candidates, facets=facets
+            ),
         )
         return await self._driver.run(hybrid.hybrid_search(self._target, question), self._target)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from pgvec.repository.async_grouping import AsyncGrouping
 from pgvec.repository.async_keyword_searching import AsyncKeywordSearching
 from pgvec.repository.async_measuring import AsyncMeasuring
 from pgvec.repository.async_searching import AsyncSearching
@@ -14,7 +15,9 @@ __all__ = ["AsyncRepository"]
 M = TypeVar("M")
 
 
-class AsyncRepository(AsyncSearching[M], AsyncKeywordSearching[M], AsyncWriting[M], AsyncMeasuring[M]):
+class AsyncRepository(
+    AsyncSearching[M], AsyncGrouping[M], AsyncKeywordSearching[M], AsyncWriting[M], AsyncMeasuring[M]
+):
     """Searches and writes the records of one model, in the caller's transaction: :class:`Repository` with ``await``.
 
     Given a session or a connection, it takes part in its transaction and never commits. Given an engine, every call is a

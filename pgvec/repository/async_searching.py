@@ -12,9 +12,10 @@ from pgvec.model import (
     Matches,
 )
 from pgvec.operations import search as searching
+from pgvec.operations import shaped
 from pgvec.operations.explain import explain
 from pgvec.operations.search import Question
-from pgvec.repository import arguments
+from pgvec.repository import arguments, shaping_arguments
 from pgvec.repository.async_core import AsyncRepositoryCore
 
 __all__ = ["AsyncSearching"]
@@ -38,6 +39,10 @@ class AsyncSearching(AsyncRepositoryCore[M]):
         max_distance: float | None = None,
         ef_search: int | None = None,
         recall: float | None = None,
+        score: object = None,
+        order_by: object = None,
+        candidates: int | None = None,
+        facets: object = None,
         columns: None = None,
         include_embedding: bool = False,
     ) -> Matches[M]: ...
@@ -55,6 +60,10 @@ class AsyncSearching(AsyncRepositoryCore[M]):
         max_distance: float | None = None,
         ef_search: int | None = None,
         recall: float | None = None,
+        score: object = None,
+        order_by: object = None,
+        candidates: int | None = None,
+        facets: object = None,
         columns: Sequence[Any],
         include_embedding: bool = False,
     ) -> Matches[Any]: ...
@@ -71,6 +80,10 @@ class AsyncSearching(AsyncRepositoryCore[M]):
         max_distance: float | None = None,
         ef_search: int | None = None,
         recall: float | None = None,
+        score: object = None,
+        order_by: object = None,
+        candidates: int | None = None,
+        facets: object = None,
         columns: Sequence[Any] | None = None,
         include_embedding: bool = False,
     ) -> Matches[Any]:
@@ -90,6 +103,13 @@ class AsyncSearching(AsyncRepositoryCore[M]):
             ef_search: ``hnsw.ef_search`` for this search alone, from 1 to 1,000.
             recall: Share of the true nearest that an approximate answer shall contain, above 0 to 1: takes the smallest
                 ``ef_search`` that ``tune`` found to reach it on this index. By default 0.95 where that was tuned.
+            score: By what the candidates are ordered, the greatest first: any SQL expression over columns and the search's own
+                values (``pgvec.scores``); it becomes ``match.score``.
+            order_by: Columns to order the candidates by instead: names (``"-price"`` is descending), attributes, expressions.
+            candidates: How many of the nearest ``score`` and ``order_by`` choose from: 100 by default for a score, and as many as
+                are asked for to put those into another order.
+            facets: Columns, names, ``facet(...)`` or ``histogram(...)`` to count all rows that match by, beside the matches;
+                ``()`` counts only their number, ``total``.
             columns: Columns or expressions to return as rows instead of records.
             include_embedding: Fetch the embeddings of the records too.
 
@@ -117,8 +137,9 @@ class AsyncSearching(AsyncRepositoryCore[M]):
                 columns=columns,
                 include_embedding=include_embedding,
             ),
+            shaping_arguments.ShapingOptions(score=score, order_by=order_by, candidates=candidates, facets=facets),
         )
-        return await self._driver.run(searching.search(self._target, question), self._target)
+        return await self._driver.run(shaped.search(self._target, question), self._target)
 
     async def explain(
         self,
@@ -132,6 +153,10 @@ class AsyncSearching(AsyncRepositoryCore[M]):
         max_distance: float | None = None,
         ef_search: int | None = None,
         recall: float | None = None,
+        score: object = None,
+        order_by: object = None,
+        candidates: int | None = None,
+        facets: object = None,
         columns: Sequence[Any] | None = None,
         include_embedding: bool = False,
         analyze: bool = False,
@@ -148,6 +173,10 @@ class AsyncSearching(AsyncRepositoryCore[M]):
             max_distance: Leave out what is farther away.
             ef_search: ``hnsw.ef_search`` for this search alone.
             recall: Share of the true nearest that an approximate answer shall contain.
+            score: By what the candidates are ordered.
+            order_by: Columns to order the candidates by instead.
+            candidates: How many of the nearest those two choose from.
+            facets: What to count beside the matches.
             columns: Columns or expressions to return as rows.
             include_embedding: Fetch the embeddings of the records too.
             analyze: Run the statement, so that the plan tells what happened, with times.
@@ -170,6 +199,7 @@ class AsyncSearching(AsyncRepositoryCore[M]):
                 columns=columns,
                 include_embedding=include_embedding,
             ),
+            shaping_arguments.ShapingOptions(score=score, order_by=order_by, candidates=candidates, facets=facets),
         )
         return await self._driver.run(explain(self._target, question, analyze=bool(analyze)), self._target)
 
@@ -224,8 +254,13 @@ class AsyncSearching(AsyncRepositoryCore[M]):
         )
         return await self._driver.run(searching.search_many(self._target, question), self._target)
 
-    async def _question(self, query: object, options: arguments.SearchOptions) -> Question:
+    async def _question(
+        self,
+        query: object,
+        options: arguments.SearchOptions,
+        shaping: shaping_arguments.ShapingOptions,
+    ) -> Question:
         """Check the arguments of a search, and embed a query that is a text."""
         if isinstance(query, str) and not arguments.is_vector_text(self._target, query):
             query = await asyncio.to_thread(arguments.embed_query, self._target, self._embedder, query)
-        return arguments.question(self._target, query, options)
+        return shaping_arguments.shaped_question(self._target, query, options, shaping)

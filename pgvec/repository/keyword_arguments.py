@@ -8,12 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from pgvec.errors import InvalidInputError, InvalidOptionError
-from pgvec.model import Fusion, Target
+from pgvec.model import Distance, Fusion, Target
 from pgvec.operations.hybrid import DEFAULT_WEIGHT, HybridQuestion, Judgement
 from pgvec.operations.keyword import KeywordQuestion
 from pgvec.orm.rules import choose, whole_number
 from pgvec.repository import arguments
 from pgvec.repository.arguments import SearchOptions
+from pgvec.repository.shaping_arguments import NOTHING, ShapingOptions, candidates_of, shaping_of
 from pgvec.statements.keyword import limit_belongs_to_the_index
 from pgvec.statements.scoring import INDEX, NEAR_WEIGHT, TEXT, WORDS_WEIGHT, HybridScoring, KeywordScoring
 
@@ -34,8 +35,13 @@ def keyword_question(
     index: str | None,
     columns: Sequence[Any] | None,
     include_embedding: bool,
+    shaping: ShapingOptions = NOTHING,
 ) -> KeywordQuestion:
     """Check the arguments of a keyword search."""
+    shaped = None
+    if shaping.asks or shaping.candidates is not None:
+        shaped = shaping_of(target, shaping, limit, offset, {"keyword_score"})
+        limit, offset = candidates_of(shaping, shaped), 0
     options = SearchOptions(
         where=where,
         limit=limit,
@@ -55,6 +61,7 @@ def keyword_question(
         checked.display,
         checked.include_embedding,
         keyword_parameters(text, index),
+        shaped,
     )
 
 
@@ -91,6 +98,7 @@ def hybrid_question(
     ef_search: int | None,
     columns: Sequence[Any] | None,
     include_embedding: bool,
+    shaping: ShapingOptions = NOTHING,
 ) -> HybridQuestion:
     """Check the arguments of a hybrid search."""
     chosen = choose(Fusion, fusion, "fusion")
@@ -121,7 +129,13 @@ def hybrid_question(
         raise InvalidInputError("vector= takes a vector, not a record: pass its embedding")
     near, words = _weights(weights, chosen)
     weighed = {**question.parameters, **parameters, NEAR_WEIGHT: near, WORDS_WEIGHT: words}
-    return HybridQuestion(replace(question, parameters=weighed), scoring)
+    shaped = None
+    if shaping.asks:
+        parts = {"distance", "keyword_score", "fused_score"}
+        if target.distance is Distance.COSINE:
+            parts.add("similarity")
+        shaped = shaping_of(target, shaping, limit, offset, parts)
+    return HybridQuestion(replace(question, parameters=weighed, shaping=shaped), scoring)
 
 
 def judgements(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from pgvec.repository.grouping import Grouping
 from pgvec.repository.keyword_searching import KeywordSearching
 from pgvec.repository.measuring import Measuring
 from pgvec.repository.searching import Searching
@@ -14,7 +15,7 @@ __all__ = ["Repository"]
 M = TypeVar("M")
 
 
-class Repository(Searching[M], KeywordSearching[M], Writing[M], Measuring[M]):
+class Repository(Searching[M], Grouping[M], KeywordSearching[M], Writing[M], Measuring[M]):
     """Searches and writes the records of one model, in the caller's transaction.
 
     Given a session or a connection, it takes part in its transaction and never commits. Given an engine, every call is a

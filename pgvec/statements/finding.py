@@ -7,12 +7,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from pgvec.statements.grouped import grouped_statement
 from pgvec.statements.hybrid import hybrid_statement
 from pgvec.statements.keyword import keyword_statement
 from pgvec.statements.requests import Find
 from pgvec.statements.scoring import HybridScoring, KeywordScoring
 from pgvec.statements.search import search_statement
 from pgvec.statements.search_many import search_many_statement
+from pgvec.statements.shaped import shaped_statement
 
 __all__ = ["find_statement"]
 
@@ -26,6 +28,9 @@ def find_statement(find: Find, columns: list[Any], schema: str, *, watched: bool
         schema: Postgres schema of the extension.
         watched: Whether the session's listeners may add conditions of their own to the statement.
     """
+    if find.shaping is not None:
+        shape = grouped_statement if find.shaping.groups is not None else shaped_statement
+        return shape(find, find.shaping, columns, schema, watched=watched)
     match find.scoring:
         case None:
             build = search_many_statement if find.shape.many else search_statement

@@ -41,8 +41,8 @@ def hybrid_statement(find: Find, scoring: HybridScoring, display: list[Any], sch
 
     Returns:
         A statement with the parameters of the vector search, ``pgvec_text``, ``pgvec_index`` and two weights, whose rows are
-        ``display``, the distance, an array ``[score, branch, near, words]`` (the last two are what the weights weigh), and
-        NULL for rows counted.
+        ``display``, the distance, an array ``[score, branch, near, words, bm25]`` (near and words are what the weights weigh),
+        and NULL for rows counted.
     """
     target, entity = find.target, find.target.entity
     dense = _dense(find, schema)
@@ -54,7 +54,7 @@ def hybrid_statement(find: Find, scoring: HybridScoring, display: list[Any], sch
         sa.select(sa.func.max(dense.c.branch)).scalar_subquery(),
         sa.literal_column(str(BRANCHES.index(Strategy.EXACT))),
     )
-    details = array((score, branch, parts.c.near, parts.c.words), type_=sa.Float())  # type: ignore[misc]
+    details = array((score, branch, parts.c.near, parts.c.words, parts.c.score), type_=sa.Float())  # type: ignore[misc]
     statement = sa.select(
         *display,
         parts.c.distance.label("pgvec_distance"),
@@ -160,7 +160,8 @@ def _parts(pool: sa.Subquery, scoring: HybridScoring) -> sa.Subquery:
         score = sa.func.coalesce(pool.c.score, _ZERO)
         words = _spread(score, sa.case((score > _ZERO, _ONE), else_=_ZERO))
     keys = (column for column in pool.c if column.name.startswith("key_"))
-    return sa.select(*keys, pool.c.distance, near.label("near"), words.label("words")).subquery("pgvec_parts")
+    columns = (pool.c.distance, pool.c.score, near.label("near"), words.label("words"))
+    return sa.select(*keys, *columns).subquery("pgvec_parts")
 
 
 def _reciprocal(place: sa.ColumnElement[Any], rrf_k: int) -> sa.ColumnElement[float]:

@@ -44,13 +44,14 @@ def limit_belongs_to_the_index(target: Target) -> bool:
     return mapper.inherits is None and mapper.polymorphic_on is None
 
 
-def keyword_statement(find: Find, display: list[Any], *, pushed: bool) -> sa.Select[Any]:
+def keyword_statement(find: Find, display: list[Any], *, pushed: bool, matches: CTE | None = None) -> sa.Select[Any]:
     """Build the statement of a keyword search.
 
     Args:
         find: What is asked for.
         display: What to select for a row.
         pushed: Whether the index itself may stop at the limit.
+        matches: All rows that the text matches, where the statement has them for another purpose too.
 
     Returns:
         A statement with the parameters ``pgvec_text`` and ``pgvec_index`` whose rows are ``display``, NULL for the distance
@@ -58,7 +59,8 @@ def keyword_statement(find: Find, display: list[Any], *, pushed: bool) -> sa.Sel
     """
     target, shape = find.target, find.shape
     most = shape.wanted if pushed and find.where is None else None
-    matches = keyword_matches(target, most=most)
+    if matches is None:
+        matches = keyword_matches(target, most=most)
     branch: sa.ColumnElement[float] = sa.literal_column(str(BRANCHES.index(Strategy.EXACT)))
     details = array((matches.c.score, branch), type_=sa.Float())  # type: ignore[misc]
     statement = sa.select(
@@ -76,13 +78,16 @@ def keyword_statement(find: Find, display: list[Any], *, pushed: bool) -> sa.Sel
     return statement.limit(sa.literal_column(f"{shape.limit:d}", sa.Integer))
 
 
-def keyword_matches(target: Target, *, most: int | None, also: sa.ColumnElement[Any] | None = None) -> CTE:
+def keyword_matches(
+    target: Target, *, most: int | None, also: sa.ColumnElement[Any] | None = None, name: str = "pgvec_matches"
+) -> CTE:
     """Keys (``key_<n>``) and scores of what the text matches, whatever the condition of the search.
 
     Args:
         target: What to search.
         most: How many to return of the best, or None for all.
         also: Keys, as an array of the texts of arrays, whose scores are wanted in any case; they may come twice.
+        name: What this part of the statement is called.
     """
     function = sa.func.pgvec._keyword_matches_v1(  # noqa: SLF001 - a function of pgvec's own schema
         row_type(target),
@@ -95,7 +100,7 @@ def keyword_matches(target: Target, *, most: int | None, also: sa.ColumnElement[
         sa.cast(function.c.key[sa.literal_column(str(n))], key.type).label(f"key_{n - 1}")
         for n, key in enumerate(attributes(target, target.key), start=1)
     )
-    return sa.select(*keys, function.c.score).cte("pgvec_matches").prefix_with("MATERIALIZED")
+    return sa.select(*keys, function.c.score).cte(name).prefix_with("MATERIALIZED")
 
 
 def row_type(target: Target) -> sa.ColumnElement[Any]:

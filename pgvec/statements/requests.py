@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from pgvec.model import Target
 from pgvec.statements.plan import SearchPlan, SearchShape
 from pgvec.statements.scoring import Scoring
+from pgvec.statements.shaping import Shaping
 
 __all__ = ["Execute", "Explain", "Find", "Forget", "Place", "Request", "Result", "Survey"]
 
@@ -26,7 +27,7 @@ class Place:
 class Find:
     """Ask for the rows of a search, as ``(record or row, distance, branch, rows counted)``.
 
-    With a scoring, an array ``[score, branch]`` takes the place of the branch.
+    With a scoring or shaping, an array that begins ``[score, branch]`` takes the place of the branch.
 
     Attributes:
         target: What to search.
@@ -38,6 +39,7 @@ class Find:
         parameters: Values of the statement's own parameters.
         where_key: SQLAlchemy's sign of the condition's structure, with its values; None where it has none.
         scoring: By what rows are ordered, or None for the distance.
+        shaping: What is made of the rows that are found, or None; then the limit of the shape is that of the candidates.
     """
 
     target: Target
@@ -49,6 +51,7 @@ class Find:
     parameters: Mapping[str, Any]
     where_key: Any = None
     scoring: Scoring | None = None
+    shaping: Shaping | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,6 +181,16 @@ class SearchBuilder:
         ]
         return sa.tuple_(self.distance + sa.literal_column("0"), *self.key) > sa.tuple_(*last)
 
+    def matching(self, *values: Any) -> sa.Select[Any]:
+        """What is given of every row that would be found without a limit, whatever page is asked for."""
+        statement = sa.select(*values).select_from(self.target.entity).where(self.embedding.is_not(None))
+        if self.shape.by_record:
+            statement = statement.where(self.vector.is_not(None))
+        if self.shape.bounded:
+            within = sa.bindparam("pgvec_max_distance", type_=sa.Float())
+            statement = statement.where(self.distance + sa.literal_column("0") <= within)
+        return statement if self.where is None else statement.where(self.where)
+
     def statement(self) -> sa.Select[Any]:
         """The whole statement, in the form that the plan names."""
         if self.plan.form is Form.EXACT:

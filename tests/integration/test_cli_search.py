@@ -270,3 +270,57 @@ def test_options_of_another_search_are_refused(worded: str, arguments: list[str]
     result = invoke(worded, *arguments, "--table", "item")
     assert result.exit_code != 0
     assert message in " ".join((result.stdout + result.stderr).split())
+
+
+def test_facets_and_order_come_from_the_command_line(items: str):
+    """Counts of values and bars of all rows that match stand beside the matches, which come in the order of a column."""
+    arguments = ["--table", "item", "--vector", "[1, 0, 0]", "--limit", "2"]
+    asked = ["--facet", "title", "--facet", "price:1", "--facet", "tags", "--order-by=-price", "--candidates", "3"]
+    answer = json.loads(invoke(items, *arguments, *asked, "--json").stdout)
+    assert [match["record"]["id"] for match in answer["matches"]] == [2, 1]
+    assert answer["total"] == 3
+    assert answer["facets"]["price"] == {
+        "values": [{"value": "1", "rows": 1}, {"value": "2", "rows": 1}, {"value": None, "rows": 1}],
+        "other": 0,
+    }
+    assert {value["value"]: value["rows"] for value in answer["facets"]["tags"]["values"]} == {"a": 1, "b": 1, None: 2}
+    shown = invoke(items, *arguments, *asked)
+    assert shown.exit_code == 0
+    assert "of all 3 rows that match:" in shown.stdout
+    assert "plum\\x1b[2J" in shown.stdout
+    assert "\x1b" not in shown.stdout
+
+
+def test_groups_come_from_the_command_line(items: str):
+    """The nearest groups with their nearest rows, as a table and as JSON."""
+    arguments = ["--table", "item", "--vector", "[1, 0, 0]", "--group-by", "tags", "--per-group", "1"]
+    answer = json.loads(invoke(items, *arguments, "--json").stdout)
+    assert [(group["key"], group["matches"][0]["record"]["id"]) for group in answer["groups"]] == [
+        ({"tags": ["a", "b"]}, 1),
+        ({"tags": []}, 2),
+        ({"tags": None}, 3),
+    ]
+    assert answer["receipt"]["complete"]
+    assert "receipt: 3 of at most 10 groups" in invoke(items, *arguments).stdout
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--facet", "nonsense"],
+        ["--facet", "price:x"],
+        ["--facet", "title:1"],
+        ["--order-by", "nonsense"],
+        ["--group-by", "nonsense"],
+        ["--group-by", "title", "--facet", "title"],
+        ["--group-by", "title", "--order-by", "title"],
+        ["--per-group", "2"],
+        ["--candidates", "50"],
+    ],
+    ids=str,
+)
+def test_what_does_not_go_together_is_refused(items: str, options: list[str]):
+    """Options that make no sense are told, and the command fails as for any fault of the command line."""
+    result = invoke(items, "--table", "item", "--vector", "[1, 0, 0]", *options)
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output

@@ -14,6 +14,7 @@ from fix_repository import World
 from support.bm25 import WEIGHTS, WORDS, Base, Page, Reference, page_rows
 
 from pgvec import Fusion, Strategy, errors
+from pgvec.scores import distance, fused_score, keyword_score
 
 FIELDS = dict(zip(("title", "body"), WEIGHTS, strict=True))
 ROWS = 600
@@ -253,3 +254,34 @@ def test_only_the_owner_stores_a_weight(login_role: str, engine: sa.Engine, conn
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute("INSERT INTO pgvec.keyword_fusion VALUES (1, 'embedding', 0.9)")
     assert list(Fusion) == ["auto", "convex", "rrf", "dbsf"]
+
+
+async def test_hybrid_and_keyword_searches_are_shaped(
+    world: World, stored: list[dict[str, Any]], connection: psycopg.Connection
+) -> None:
+    """Scores over BM25, distance and the fused score; counts of all rows with the words, or with an embedding."""
+    repository = world.repository(Page)
+    scores = Reference(connection, stored, FIELDS).scores("bank money")
+    ids = (Page.id,)
+    words = await repository.keyword_search(
+        "bank money", score=-keyword_score(), candidates=50, limit=5, facets=("tenant",)
+    )
+    best = sorted(scores.values(), reverse=True)[:50]
+    assert [match.score for match in words] == pytest.approx([-s for s in best[::-1][:5]], rel=1e-4)
+    assert words.total == len(scores)
+    assert sum(words.facets["tenant"].counts().values()) + words.facets["tenant"].other == len(scores)
+    ordered = await repository.keyword_search("bank money", order_by="-id", candidates=50, limit=3, columns=ids)
+    assert [match.record.id for match in ordered] == sorted((m.record.id for m in ordered), reverse=True)
+    plain = await repository.hybrid_search("bank money", vector=[1, 2, 3], limit=7, exact=True, columns=ids)
+    same = await repository.hybrid_search(
+        "bank money", vector=[1, 2, 3], limit=7, exact=True, columns=ids, score=fused_score(), facets=()
+    )
+    assert [m[:4] for m in same] == [m[:4] for m in plain]
+    either = {row["id"] for row in stored if row["embedding"] is not None} | set(scores)
+    assert same.total == len(either)
+    mixed = await repository.hybrid_search(
+        "bank money", vector=[1, 2, 3], limit=200, exact=True, score=keyword_score() - distance(), columns=ids
+    )
+    for match in mixed:
+        expected = scores.get(match.record.id, 0.0) - match.distance
+        assert match.score == pytest.approx(expected, rel=1e-4, abs=1e-5, nan_ok=True)

@@ -18,6 +18,7 @@ from support.injection_cases import (
     FILES,
     FUNCTIONS,
     QUERY,
+    VALUES,
     Base,
     Declaration,
     Note,
@@ -27,7 +28,9 @@ from support.injection_cases import (
 from support.text_parameters import takes_arguments, text_parameters
 
 import pgvec
+import pgvec.facets
 import pgvec.orm
+import pgvec.scores
 from pgvec import AsyncRepository, Repository
 from pgvec.errors import PgvecError
 from pgvec.orm import Embedding, HnswIndex, SetStorage
@@ -52,13 +55,13 @@ def database_url(migrated_url: str) -> str:
 def test_every_parameter_has_a_case() -> None:
     """What a text can reach is known: a new public parameter fails here until the corpus is run against it."""
     found = set()
-    for module in (pgvec, pgvec.orm):
+    for module in (pgvec, pgvec.facets, pgvec.orm, pgvec.scores):
         for name in module.__all__:
             exported = getattr(module, name)
             if takes_arguments(exported):
                 found |= set(text_parameters(exported, name))
     repositories = {f"{cls.__name__}.{case}" for cls in (Repository, AsyncRepository) for case in BY_METHOD}
-    assert found - HOOKS == repositories | set(FILES) | set(FUNCTIONS) | set(DECLARATIONS)
+    assert found - HOOKS == repositories | set(FILES) | set(FUNCTIONS) | set(DECLARATIONS) | set(VALUES)
 
 
 @contextmanager
@@ -104,6 +107,15 @@ def test_functions(database_url: str) -> None:
                 with suppress(PgvecError):
                     cases[number % len(cases)](engine, payload)
     engine.dispose()
+
+
+def test_values() -> None:
+    """A text where a score or facet takes a column, a time or a number is refused, or is data, before anything is sent."""
+    for makers in VALUES.values():
+        for payload in PAYLOADS:
+            for make in makers:
+                with suppress(PgvecError):
+                    make(payload)
 
 
 def test_declarations(database_url: str) -> None:

@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 from support.models import Article, Author, Base, article_rows, vectors
 
 from pgvec import Repository
+from pgvec.facets import histogram
+from pgvec.scores import saturate, similarity
 
 QUERY = vectors(1, seed=99)[0]
 RESET = "SELECT pg_stat_statements_reset(0, oid, 0) FROM pg_database WHERE datname = current_database()"
@@ -55,6 +57,12 @@ SEARCHES: list[dict[str, Any]] = [
     {"columns": (Article.id, Article.title)},
     {"include_embedding": True},
     {"ef_search": 100, "where": {"price": {"$gt": 190}}, "limit": 50},
+    {"score": similarity() * saturate(Article.price, 100), "where": {"category": "news"}},
+    {"order_by": ("-price", Author.country), "candidates": 30},
+    {
+        "facets": (Article.category, "tags", Author.country, histogram("price", width=50)),
+        "where": {"price": {"$lt": 90}},
+    },
 ]
 
 
@@ -73,6 +81,22 @@ def test_a_search_is_one_statement(
             found = repository.search(query, **options)
             assert found.receipt.statements == 1
     assert _calls(counted) == {"search": 10}
+
+
+@pytest.mark.parametrize("group_by", [("category",), (Author.country, Article.price)], ids=["own", "related"])
+def test_a_search_in_groups_is_one_statement(counted: psycopg.Connection, engine: sa.Engine, group_by: Any) -> None:
+    """Groups, also those that have to be filled from the table, reach the server as one statement."""
+    with Session(engine) as session:
+        repository = Repository(session, Article)
+        repository.search(QUERY)
+        session.execute(sa.text(RESET))
+        for candidates in (20, 100):
+            for where in (None, {"price": {"$lt": 50}}):
+                found = repository.search_groups(
+                    QUERY, group_by=group_by, per_group=60, where=where, candidates=candidates
+                )
+                assert found.receipt.statements == 1
+    assert _calls(counted) == {"search": 4}
 
 
 def test_a_pool_is_left_as_it_was(counted: psycopg.Connection, database_url: str) -> None:

@@ -17,7 +17,10 @@ from support.injection import PAYLOADS
 
 from pgvec import Match, diagnose, read_csv, read_jsonl
 from pgvec.errors import PgvecError
+from pgvec.facets import facet, histogram
 from pgvec.orm import Embedding, HnswIndex, IvfflatIndex, KeywordIndex, SetStorage, read_target
+from pgvec.scores import boost, decay, saturate
+from pgvec.statements.facets import facet_count
 
 QUERY = [1.0, 2.0, 3.0]
 
@@ -94,6 +97,19 @@ def csv_of(*lines: list[str]) -> io.StringIO:
     return io.StringIO("\n".join(",".join('"' + field.replace('"', '""') + '"' for field in line) for line in lines))
 
 
+SHAPED = ("search", "explain", "keyword_search", "hybrid_search")
+
+
+def ask(make: Make, method: str, **options: Any) -> Any:
+    """Search in one of the ways that may be ordered anew or counted beside."""
+    repository = note(make)
+    if method == "keyword_search":
+        return repository.keyword_search("a", **options)
+    if method == "hybrid_search":
+        return repository.hybrid_search("a", vector=QUERY, **options)
+    return getattr(repository, method)(QUERY, **options)
+
+
 async def updated(make: Make, text: str) -> None:
     """Update a row to hold the text."""
     repository = note(make)
@@ -137,6 +153,52 @@ BY_METHOD: dict[str, list[Case]] = {
         lambda make, text: note(make).search(QUERY, after=Match(Note(id=text), 0.0, None, None, 1)),
         lambda make, text: note(make).search(QUERY, after=Match({"id": text}, 0.0, None, None, 1)),
         lambda make, text: note(make).search(QUERY, after=Match({text: text}, 0.0, None, None, 1)),
+    ],
+    **{
+        f"{method}.score": [
+            lambda make, text, m=method: ask(make, m, score=text),
+            lambda make, text, m=method: ask(make, m, score=boost(Note.title == text, 2) + sa.literal(1)),
+        ]
+        for method in SHAPED
+    },
+    **{
+        f"{method}.order_by": [
+            lambda make, text, m=method: ask(make, m, order_by=text),
+            lambda make, text, m=method: ask(make, m, order_by=("-" + text, "id"), candidates=20),
+            lambda make, text, m=method: ask(make, m, order_by=f"metadata.{text}"),
+            lambda make, text, m=method: ask(make, m, order_by="id", candidates=text),
+        ]
+        for method in SHAPED
+    },
+    **{
+        f"{method}.facets": [
+            lambda make, text, m=method: ask(make, m, facets=text),
+            lambda make, text, m=method: ask(make, m, facets=("title", text)),
+            lambda make, text, m=method: ask(make, m, facets=f"metadata.{text}"),
+            lambda make, text, m=method: ask(make, m, facets=facet("title", name=text or None)),
+            lambda make, text, m=method: ask(make, m, facets=facet(sa.literal(text), name="x")),
+        ]
+        for method in SHAPED
+    },
+    "search_groups.query": [
+        lambda make, text: note(make).search_groups(text, group_by="title"),
+        lambda make, text: note(make).search_groups([text, text, text], group_by="title"),
+        lambda make, text: note(make).search_groups(QUERY, group_by="title", limit=text),
+        lambda make, text: note(make).search_groups(QUERY, group_by="title", per_group=text),
+        lambda make, text: note(make).search_groups(QUERY, group_by="title", candidates=text),
+    ],
+    "search_groups.group_by": [
+        lambda make, text: note(make).search_groups(QUERY, group_by=text),
+        lambda make, text: note(make).search_groups(QUERY, group_by=("title", text)),
+        lambda make, text: note(make).search_groups(QUERY, group_by=f"metadata.{text}"),
+        lambda make, text: note(make).search_groups(QUERY, group_by=sa.literal(text).label(text or None)),
+    ],
+    "search_groups.where": [
+        lambda make, text: note(make).search_groups(QUERY, group_by="title", where={text: text}),
+        lambda make, text: note(make).search_groups(QUERY, group_by="title", where={"title": text}),
+    ],
+    "search_groups.columns": [
+        lambda make, text: note(make).search_groups(QUERY, group_by="title", columns=("id", text)),
     ],
     "search_many.queries": [
         lambda make, text: note(make).search_many(text),
@@ -336,6 +398,31 @@ FILES: dict[str, list[Case]] = {
     ],
 }
 Declaration = Callable[[str], object]
+VALUES: dict[str, list[Declaration]] = {
+    "decay.column": [lambda text: decay(text, scale=1)],
+    "decay.scale": [
+        lambda text: decay(Note.number, scale=text),
+        lambda text: decay(sa.func.now(), scale=text),
+        lambda text: decay(sa.func.now(), scale=f"7 days {text}" if text.strip() else text),
+    ],
+    "decay.kind": [lambda text: decay(Note.number, scale=1, kind=text)],
+    "decay.origin": [
+        lambda text: decay(Note.number, scale=1, origin=text),
+        lambda text: decay(sa.func.now(), scale="1 day", origin=text),
+    ],
+    "decay.offset": [
+        lambda text: decay(Note.number, scale=1, offset=text),
+        lambda text: decay(sa.func.now(), scale="1 day", offset=text),
+    ],
+    "boost.condition": [lambda text: boost(text, 2)],
+    "saturate.column": [lambda text: saturate(text, 2)],
+    "facet.column": [lambda text: facet_count(read_target(Note, column="embedding"), facet(text))],
+    "facet.name": [lambda text: facet("title", name=text)],
+    "histogram.column": [lambda text: facet_count(read_target(Note, column="embedding"), histogram(text, width=1))],
+    "histogram.every": [lambda text: histogram("number", every=text)],
+    "histogram.timezone": [lambda text: histogram("number", every="1 day", timezone=text)],
+    "histogram.name": [lambda text: histogram("number", width=1, name=text)],
+}
 FUNCTIONS: dict[str, list[Callable[[sa.Engine, str], object]]] = {
     "diagnose.table": [lambda engine, text: diagnose(engine, table=text)],
     "diagnose.schema": [lambda engine, text: diagnose(engine, schema=text)],

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import sqlalchemy as sa
 import typer
 
-from pgvec import Matches
+from pgvec import Groups, Match, Matches
 from pgvec.cli.database import open_database
 from pgvec.cli.options import Column, Distance, Json, Schema, TableName, Url, Where, filter_in, names_in
 from pgvec.cli.output import note, print_json
@@ -24,6 +24,18 @@ from pgvec.cli.search_options import (
     query_in,
     searchable,
     vector_in,
+)
+from pgvec.cli.shaping_options import (
+    Candidates,
+    Facets,
+    GroupBy,
+    OrderBy,
+    PerGroup,
+    facets_in,
+    groups_as_json,
+    print_facets,
+    print_groups,
+    shaping_in,
 )
 from pgvec.errors import InvalidOptionError
 from pgvec.execution.reflection import reflect_table
@@ -51,6 +63,11 @@ def search(
         bool, typer.Option("--keyword", help="Look for the words of the text, by a keyword index (BM25).")
     ] = False,
     hybrid: Annotated[bool, typer.Option("--hybrid", help="Look for the words and by vectors, and fuse both.")] = False,
+    order_by: OrderBy = None,
+    candidates: Candidates = None,
+    facet: Facets = None,
+    group_by: GroupBy = None,
+    per_group: PerGroup = None,
     url: Url = None,
     as_json: Json = False,
 ) -> None:
@@ -62,7 +79,15 @@ def search(
     condition = filter_in(where)
     with open_database(url) as engine:
         reflected = reflect_table(engine, table, schema=schema)
-        shown, matches = search_table(
+        shaping = shaping_in(
+            mode,
+            group_by=group_by,
+            per_group=per_group,
+            order_by=order_by,
+            candidates=candidates,
+            facets=facets_in(reflected, facet),
+        )
+        shown, found = search_table(
             engine,
             reflected,
             query,
@@ -74,27 +99,38 @@ def search(
             where=condition,
             limit=limit,
             **options,
+            **shaping,
         )
     if as_json:
-        print_json(
-            {
-                "matches": [
-                    {
-                        "rank": match.rank,
-                        "distance": None if math.isnan(match.distance) else match.distance,
-                        **({} if match.score is None else {"score": match.score}),
-                        "similarity": match.similarity,
-                        "record": dict(zip(shown, match.record, strict=True)),
-                    }
-                    for match in matches
-                ],
-                "receipt": matches.receipt,
-            }
-        )
+        print_json(_as_json(shown, found))
         return
-    left_out = print_matches(shown, matches)
+    if isinstance(found, Groups):
+        left_out = print_groups(shown, found)
+    else:
+        left_out = print_matches(shown, found)
+        print_facets(found.total or 0, found.facets)
     if left_out:
         note(f"not shown for lack of space: {', '.join(left_out)}  (choose with --columns, or take --json)")
+
+
+def _as_json(shown: tuple[str, ...], found: Matches[Any] | Groups[Any]) -> dict[str, Any]:
+    def described(match: Match[Any]) -> dict[str, Any]:
+        return {
+            "rank": match.rank,
+            "distance": None if math.isnan(match.distance) else match.distance,
+            **({} if match.score is None else {"score": match.score}),
+            "similarity": match.similarity,
+            "record": dict(zip(shown, match.record, strict=True)),
+        }
+
+    if isinstance(found, Groups):
+        return groups_as_json(found, described)
+    facets = {
+        name: {"values": [{"value": value, "rows": rows} for value, rows in facet], "other": facet.other}
+        for name, facet in found.facets.items()
+    }
+    counted = {} if found.total is None else {"total": found.total, "facets": facets}
+    return {"matches": [described(match) for match in found], **counted, "receipt": found.receipt}
 
 
 def search_table(
@@ -108,8 +144,8 @@ def search_table(
     distance: str | None = None,
     columns: tuple[str, ...] | None = None,
     **options: Any,
-) -> tuple[tuple[str, ...], Matches[Any]]:
-    """Search a table, and return the names of the columns that were read with the matches.
+) -> tuple[tuple[str, ...], Matches[Any] | Groups[Any]]:
+    """Search a table, and return the names of the columns that were read with the matches, or with groups of them.
 
     Args:
         engine: An engine on the database.
@@ -120,11 +156,13 @@ def search_table(
         column: The vector column, where the table has several.
         distance: The distance, where no index tells.
         columns: Names of the columns to read; all but the vectors by default.
-        **options: As for :meth:`pgvec.Repository.search`.
+        **options: As for :meth:`pgvec.Repository.search`, or for ``search_groups`` where ``group_by`` is among them.
     """
     embedded = query if mode != "keyword" else None
     found = searchable(engine, table, embedded, column=column, distance=distance, columns=columns)
     names, repository = found.columns, found.repository
+    if "group_by" in options:
+        return names, repository.search_groups(query, columns=names, **options)
     if mode == "search":
         return names, repository.search(query, columns=names, **options)
     assert text is not None
