@@ -91,7 +91,7 @@ CALLS: Cases = {
         *cases("similar('note', 'a'::text)", names=COMMON),
         ("similar(%s::regclass, 'a'::text)", plain),
         ("similar('note', %s::text)", plain),
-        ("similar('note', %s::jsonb)", lambda text: json.dumps(text)),
+        ("similar('note', %s::jsonb)", json.dumps),
         ("similar('note', %s::jsonb)", lambda text: json.dumps({text: text})),
     ],
     "recommend": [
@@ -149,8 +149,9 @@ def test_no_text_in_an_argument_becomes_sql(connection: psycopg.Connection, data
                 except REFUSED:
                     continue
                 except psycopg.DatabaseError as exc:
-                    # No such keyword index; to be read as a name, a text must not be longer than a name may be.
-                    assert exc.sqlstate == "PV003" or "regclass" in call, (call, payload[:80], exc)
+                    # There is no such keyword index; a name of a table has at most two dots, which Postgres calls syntax.
+                    if exc.sqlstate != "PV003" and "improper relation name" not in str(exc):
+                        raise
         assert canary_lives(observer)
         assert fingerprint(observer) == before
 
@@ -184,7 +185,8 @@ def test_names_of_tables_and_columns(connection: psycopg.Connection):
     for number, payload in enumerate(PAYLOADS):
         if "\0" in payload or not 0 < len(payload.encode(errors="surrogatepass")) <= 55 or not payload.isprintable():
             continue
-        if payload in {"canary", "ctid", "xmin", "tableoid", "oid"} or (not FULL and number % 8):
+        taken = payload in {"canary", "ctid", "xmin", "tableoid", "oid"} or payload.startswith("pg_")
+        if taken or (not FULL and number % 8):
             continue
         name, key, vector = (sql.Identifier(text) for text in (payload, "key " + payload, "v " + payload))
         connection.execute(

@@ -242,7 +242,7 @@ def test_row_level_security(connection: psycopg.Connection, database_url: str, l
         for refused in ("columns => '{secret}'", 'filter => \'{"secret": "x"}\''):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 reader.execute(f"SELECT * FROM pgvec.search('item', '[1,0,0.1]', {refused})")
-        with pytest.raises(psycopg.DatabaseError, match="no row of public.item has the key"):
+        with pytest.raises(psycopg.DatabaseError, match=r"no row of public\.item has the key"):
             reader.execute("SELECT * FROM pgvec.similar('item', 1)")
         connection.execute(
             sql.SQL("REVOKE ALL ON item FROM {0}; REVOKE ALL (id, category, embedding) ON item FROM {0}").format(role)
@@ -285,7 +285,7 @@ def test_lateral_and_prepared(connection: psycopg.Connection):
     connection.execute("SET default_transaction_read_only = on")
     for _ in range(7):
         rows = connection.execute(joined, prepare=True).fetchall()
-    assert [row[1] for row in rows if row[0] == 100][0] == 100
+    assert next(row[1] for row in rows if row[0] == 100) == 100
     assert len(rows) == 4
 
 

@@ -34,7 +34,7 @@ def searches(seed: int, count: int) -> Iterator[tuple[str, dict[str, Any], int]]
             yield vector_text(random), source, random.choice((1, 10, 400))
 
 
-def as_json(value: object) -> str:
+def as_json(value: object) -> str:  # noqa: PLR0911 - a type each
     """Write a filter as JSON, its numbers as they are."""
     match value:
         case dict():

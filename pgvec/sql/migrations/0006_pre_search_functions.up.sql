@@ -1021,7 +1021,7 @@ BEGIN
         form := 'exact';
         RETURN;
     END IF;
-    -- As the planner of Postgres does it: the density of the last ANALYZE or VACUUM, times the pages of today.
+    -- As the planner of Postgres does it: the density that was seen last, times the pages of today.
     SELECT p.now, CASE WHEN p.now = 0 THEN 0 WHEN c.reltuples >= 0 AND c.relpages > 0 THEN c.reltuples / c.relpages::float8 * p.now END,
             c.relhassubclass, n.nspname, c.relname
         INTO pages, rows, has_members, schema_name, table_name
