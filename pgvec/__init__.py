@@ -3,6 +3,7 @@
 from pgvec.execution.filter_record import FilterRecord
 from pgvec.model import (
     Advice,
+    CalibrationReport,
     Diagnosis,
     Distance,
     Embedder,
@@ -29,11 +30,13 @@ from pgvec.model import (
 )
 from pgvec.operations.row_sources import read_csv, read_jsonl
 from pgvec.repository import AsyncRepository, Repository
+from pgvec.repository.calibration import calibrate
 from pgvec.repository.doctor import diagnose
 
 __all__ = [
     "Advice",
     "AsyncRepository",
+    "CalibrationReport",
     "Diagnosis",
     "Distance",
     "Embedder",
@@ -59,6 +62,7 @@ __all__ = [
     "Strategy",
     "TuneReport",
     "TunedClass",
+    "calibrate",
     "diagnose",
     "read_csv",
     "read_jsonl",

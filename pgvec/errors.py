@@ -17,6 +17,7 @@
     ├─ RecordError
     │  ├─ RecordNotFoundError (LookupError)
     │  ├─ DuplicateRecordError
+    │  │  └─ NearDuplicateError
     │  └─ EmbeddingNotLoadedError
     ├─ SchemaError
     │  ├─ ExtensionMissingError
@@ -68,6 +69,7 @@ __all__ = [
     "MappingMismatchError",
     "MigrationPendingError",
     "MissingDependencyError",
+    "NearDuplicateError",
     "NotAnEmbeddingColumnError",
     "PgvecError",
     "QueryError",
@@ -171,6 +173,14 @@ class DuplicateRecordError(RecordError):
 
     position: int | None = None
     constraint: str | None = None
+
+
+class NearDuplicateError(DuplicateRecordError):
+    """A duplicate guard refused a record: ``key`` names it, ``near`` the stored one within ``distance`` of it, as JSON objects."""
+
+    key: str | None = None
+    near: str | None = None
+    distance: float | None = None
 
 
 class EmbeddingNotLoadedError(RecordError):

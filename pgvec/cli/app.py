@@ -10,6 +10,7 @@ import typer
 from pgvec.cli.commands import (
     adopt,
     advise,
+    calibrate,
     demo,
     doctor,
     explain,
@@ -65,6 +66,7 @@ app.command("search")(debuggable(search.search))
 app.command("recall")(debuggable(recall.recall))
 app.command("tune")(debuggable(recall.tune))
 app.command("advise")(debuggable(advise.advise))
+app.command("calibrate")(debuggable(calibrate.calibrate))
 app.command("doctor")(debuggable(doctor.doctor))
 app.command("explain")(debuggable(explain.explain))
 app.command("worker")(debuggable(worker.worker))

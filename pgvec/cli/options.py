@@ -19,6 +19,7 @@ __all__ = [
     "Distance",
     "Json",
     "Plot",
+    "RecallSample",
     "Schema",
     "TableName",
     "Url",
@@ -109,6 +110,10 @@ Plot = Annotated[
     typer.Option(
         "--plot", metavar="FILE", dir_okay=False, help="Draw recall against latency into this PNG (extra plot)."
     ),
+]
+RecallSample = Annotated[
+    int | None,
+    typer.Option("--recall", metavar="ROWS", help="Measure recall@10 with so many stored rows as queries."),
 ]
 _Debug = Annotated[bool, typer.Option("--debug", callback=remember_debug, help="Show the traceback of an error.")]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
@@ -19,6 +20,7 @@ from pgvec.errors import (
     InvalidInputError,
     InvalidOptionError,
     MappingMismatchError,
+    NearDuplicateError,
     PgvecError,
     QueryError,
     QueryTimeoutError,
@@ -55,6 +57,8 @@ _BY_STATE: dict[str, tuple[type[PgvecError], str]] = {
     "57P03": (ConnectionFailedError, "The server does not accept connections now"),
     "53300": (ConnectionFailedError, "The server has no connection left; use a pool or raise max_connections"),
     "PV010": (SyncError, "The embedding sync cannot do that"),
+    "PV020": (NearDuplicateError, "A record is too near to another one"),
+    "PV021": (InvalidOptionError, "The duplicate guard cannot be made"),
     "PV003": (IndexNotFoundError, "Declare a KeywordIndex and create it, or name one with index="),
     "3D000": (AuthenticationFailedError, "The database does not exist"),
 }
@@ -86,7 +90,8 @@ def translate(exc: BaseException) -> BaseException:
     message = original.diag.message_primary or str(original)
     if state.startswith("PV") and original.diag.message_hint:
         message = f"{message}. {original.diag.message_hint}"
-    return kind(f"{text}. [{state}] {message}", sqlstate=state, constraint=original.diag.constraint_name)
+    told = json.loads(original.diag.message_detail or "{}") if kind is NearDuplicateError else {}
+    return kind(f"{text}. [{state}] {message}", sqlstate=state, constraint=original.diag.constraint_name, **told)
 
 
 def _without_state(original: psycopg.Error, exc: BaseException) -> BaseException:

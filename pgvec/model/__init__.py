@@ -1,6 +1,7 @@
 """The vocabulary of pgvec: plain values without a database or a library behind them."""
 
 from pgvec.model.advice import Advice, AdviceKind, FilterShape, TableState, read_shape, shape_text
+from pgvec.model.calibration import Calibration, CalibrationReport
 from pgvec.model.distance import Distance
 from pgvec.model.doctor import CHECKS, Diagnosis, Finding, Severity
 from pgvec.model.embedder import Embedder, InputKind, InputRole
@@ -53,6 +54,8 @@ __all__ = [
     "And",
     "AppliedScript",
     "Backfill",
+    "Calibration",
+    "CalibrationReport",
     "CatalogIndex",
     "ClaimedRow",
     "ColumnStatistics",

@@ -12,6 +12,9 @@ __all__ = ["BuildCallback", "BuildPlan", "BuildProgress", "BuildSettings", "Inde
 
 _REBUILD_FROM_DEAD_SHARE = 0.2
 _FEW_ROWS = 1_000
+# Below this recall something is wrong; with so many dead rows a graph is worn rather than too small.
+_POOR_RECALL = 0.9
+_SOME_DEAD = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ class IndexState:
         live_rows: Rows of its table, by the statistics.
         dead_rows: Rows that were deleted or updated and not yet vacuumed, by the statistics.
         builder: Process that builds it at present, or None.
+        recall: Recall@10 of a sample of searches of its column, or None where it was not measured.
     """
 
     index: CatalogIndex
@@ -92,6 +96,7 @@ class IndexState:
     live_rows: int
     dead_rows: int
     builder: int | None = None
+    recall: float | None = None
 
     @property
     def dead_share(self) -> float:
@@ -113,4 +118,9 @@ class IndexState:
             return f"costs every write and serves no search: pgvec index rebuild {name}, or drop it"
         if self.dead_share >= _REBUILD_FROM_DEAD_SHARE and self.dead_rows >= _FEW_ROWS:
             return f"{self.dead_share:.0%} of the rows are dead: VACUUM the table, then pgvec index rebuild {name}"
+        if self.recall is not None and self.recall < _POOR_RECALL:
+            found = f"searches find {self.recall:.0%} of the nearest ten"
+            if self.dead_share >= _SOME_DEAD:
+                return f"{found}, and {self.dead_share:.0%} of the rows are dead: VACUUM the table, then pgvec index rebuild {name}"
+            return f"{found}: pgvec tune finds a better ef_search; where it finds none, build it with a larger m and ef_construction"
         return None

@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 pytest.importorskip("typer", reason="the extra cli is not installed")
 
@@ -89,3 +90,31 @@ def test_an_invalid_index_is_pointed_out(items: str, connection: psycopg.Connect
 def test_mistakes(items: str, arguments: tuple[str, ...], code: int, message: str):
     """A mistake is one line that says what to do."""
     assert message in " ".join(invoke(items, *arguments, code=code).stderr.split())
+
+
+def test_recall_is_measured_where_it_is_asked_for(engine: sa.Engine, database_url: str):
+    """A graph that finds little is told of, in the list and in ``pgvec inspect``; what cannot be measured is left open."""
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("CREATE TABLE poor (id int PRIMARY KEY, v vector(16)); CREATE TABLE keyless (v vector(2))")
+        )
+        connection.execute(
+            sa.text(
+                "INSERT INTO poor SELECT i, (SELECT array_agg(sin(i * k * 7.13)) FROM generate_series(1, 16) k) FROM generate_series(1, 6000) i"
+            )
+        )
+        connection.execute(sa.text("CREATE INDEX poor_v ON poor USING ivfflat (v vector_l2_ops) WITH (lists = 300)"))
+        connection.execute(sa.text("CREATE INDEX ON keyless USING hnsw (v vector_l2_ops)"))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.text("ANALYZE poor"))
+    listed = json.loads(run_pgvec("index", "list", "--recall", "20", "--json", "--url", database_url).stdout)
+    recalls = {index["name"]: (index["recall"], index["advice"]) for index in listed}
+    assert recalls["keyless_v_idx"] == (None, None)
+    assert recalls["poor_v"][0] < 0.9
+    assert "pgvec tune" in recalls["poor_v"][1]
+    shown = run_pgvec("inspect", "--recall", "20", "--url", database_url)
+    assert shown.exit_code == 0, shown.output
+    assert "recall@10" in shown.stdout
+    assert "keyless.v: its recall cannot be measured" in shown.stderr
+    assert run_pgvec("index", "list", "--recall", "0", "--url", database_url).exit_code == 2
+    assert "recall@10" not in run_pgvec("index", "list", "--url", database_url).stdout

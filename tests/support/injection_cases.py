@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from support.injection import PAYLOADS
 
-from pgvec import Match, diagnose, read_csv, read_jsonl
+from pgvec import Match, calibrate, diagnose, read_csv, read_jsonl
 from pgvec.errors import PgvecError
 from pgvec.facets import facet, histogram
 from pgvec.orm import Embedding, HnswIndex, IvfflatIndex, KeywordIndex, SetStorage, read_target
@@ -424,6 +424,10 @@ VALUES: dict[str, list[Declaration]] = {
     "histogram.name": [lambda text: histogram("number", width=1, name=text)],
 }
 FUNCTIONS: dict[str, list[Callable[[sa.Engine, str], object]]] = {
+    "calibrate.types": [
+        lambda engine, text: calibrate(engine, types=text),
+        lambda engine, text: calibrate(engine, types=[text]),
+    ],
     "diagnose.table": [lambda engine, text: diagnose(engine, table=text)],
     "diagnose.schema": [lambda engine, text: diagnose(engine, schema=text)],
     "diagnose.distance": [lambda engine, text: diagnose(engine, table="note", distance=text)],

@@ -52,6 +52,7 @@ def test_public_names() -> None:
     assert pgvec.__all__ == [
         "Advice",
         "AsyncRepository",
+        "CalibrationReport",
         "Diagnosis",
         "Distance",
         "Embedder",
@@ -77,6 +78,7 @@ def test_public_names() -> None:
         "Strategy",
         "TuneReport",
         "TunedClass",
+        "calibrate",
         "diagnose",
         "read_csv",
         "read_jsonl",

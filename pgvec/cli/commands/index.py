@@ -11,9 +11,10 @@ import typer
 from sqlalchemy.schema import CreateIndex
 
 from pgvec.cli.database import open_database
-from pgvec.cli.options import Column, Distance, Json, Schema, TableName, Url, check_text, debuggable
+from pgvec.cli.options import Column, Distance, Json, RecallSample, Schema, TableName, Url, check_text, debuggable
 from pgvec.cli.output import note, print_json, print_table, print_text
 from pgvec.cli.progress import bar
+from pgvec.cli.recall_samples import check_sample, with_recall
 from pgvec.errors import AmbiguousColumnError, InvalidOptionError, MappingMismatchError, NotAnEmbeddingColumnError
 from pgvec.execution.index_build import BuildCallback, BuildProgress, build_index, drop_index, rebuild_index
 from pgvec.execution.index_plan import megabytes, plan_build
@@ -48,12 +49,14 @@ def list_(
         str | None, typer.Option("--table", callback=check_text, metavar="NAME", help="Only indexes of this table.")
     ] = None,
     schema: Schema = None,
+    sample: RecallSample = None,
     url: Url = None,
     as_json: Json = False,
 ) -> None:
     """Show the vector indexes of the database, and what should be done about them."""
+    check_sample(sample)
     with open_database(url) as engine:
-        states = vector_indexes(engine, table=table, schema=schema)
+        states = with_recall(engine, vector_indexes(engine, table=table, schema=schema), sample)
     if as_json:
         print_json([index_object(state) for state in states])
         return
@@ -68,10 +71,12 @@ def list_(
             state.status,
             megabytes(state.size_bytes),
             f"{state.dead_share:.0%}",
+            *(() if sample is None else (state.recall,)),
         )
         for state in states
     ]
-    print_table(("index", "table", "on", "method", "operator class", "options", "status", "size", "dead rows"), rows)
+    names = ("index", "table", "on", "method", "operator class", "options", "status", "size", "dead rows")
+    print_table((*names, *(() if sample is None else ("recall@10",))), rows)
     for state in states:
         if state.advice is not None:
             note(f"{state.index.name}: {state.advice}")
@@ -258,5 +263,6 @@ def index_object(state: IndexState) -> dict[str, object]:
         "size_bytes": state.size_bytes,
         "scans": state.scans,
         "dead_share": state.dead_share,
+        "recall": state.recall,
         "advice": state.advice,
     }

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pgvec.cli.commands.index import index_object
 from pgvec.cli.database import open_database
-from pgvec.cli.options import Json, Url
+from pgvec.cli.options import Json, RecallSample, Url
 from pgvec.cli.output import note, print_json, print_table, print_text
+from pgvec.cli.recall_samples import check_sample, with_recall
 from pgvec.execution.index_plan import megabytes
 from pgvec.execution.inspection import ColumnState, Inspection, inspect_database
 
 __all__ = ["inspect"]
 
 
-def inspect(*, url: Url = None, as_json: Json = False) -> None:
+def inspect(*, sample: RecallSample = None, url: Url = None, as_json: Json = False) -> None:
     """Show every vector column and vector index of the database, and who made them; nothing is written."""
+    check_sample(sample)
     with open_database(url) as engine:
         found = inspect_database(engine)
+        found = replace(found, indexes=tuple(with_recall(engine, found.indexes, sample)))
     if as_json:
         print_json(
             {
@@ -26,10 +31,10 @@ def inspect(*, url: Url = None, as_json: Json = False) -> None:
             }
         )
         return
-    _print(found)
+    _print(found, with_recall=sample is not None)
 
 
-def _print(found: Inspection) -> None:
+def _print(found: Inspection, *, with_recall: bool) -> None:
     version = found.extension_version
     print_text(f"extension vector: {'not installed' if version is None else f'{version} in {found.extension_schema}'}")
     print_table(
@@ -49,7 +54,16 @@ def _print(found: Inspection) -> None:
         ],
     )
     print_table(
-        ("index", "on", "method", "operator class", "status", "size", "scans"),
+        (
+            "index",
+            "on",
+            "method",
+            "operator class",
+            "status",
+            "size",
+            "scans",
+            *(("recall@10",) if with_recall else ()),
+        ),
         [
             (
                 state.index.name,
@@ -59,6 +73,7 @@ def _print(found: Inspection) -> None:
                 state.status,
                 megabytes(state.size_bytes),
                 state.scans,
+                *((state.recall,) if with_recall else ()),
             )
             for state in found.indexes
         ],
