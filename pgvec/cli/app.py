@@ -12,6 +12,7 @@ from pgvec.cli.commands import (
     advise,
     demo,
     doctor,
+    examples,
     explain,
     index,
     inspect,
@@ -62,6 +63,9 @@ def root(
 
 app.command("load")(debuggable(load.load))
 app.command("search")(debuggable(search.search))
+app.command("recommend")(debuggable(examples.recommend))
+app.command("discover")(debuggable(examples.discover))
+app.command("similar")(debuggable(examples.similar))
 app.command("recall")(debuggable(recall.recall))
 app.command("tune")(debuggable(recall.tune))
 app.command("advise")(debuggable(advise.advise))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from pgvec import Matches, Receipt, Strategy
-from pgvec.cli.output import note, print_table, print_text, stdout_console
+from pgvec.cli.output import note, print_json, print_table, print_text, stdout_console
 
-__all__ = ["describe_receipt", "print_matches"]
+__all__ = ["describe_receipt", "print_matches", "show_matches"]
 
 _NARROWEST = 14
 _STRATEGIES = {
@@ -18,6 +19,26 @@ _STRATEGIES = {
     Strategy.EXACT: "by comparing every row that passes the filter",
     Strategy.COMPLETED: "the index came back short, so every row was compared",
 }
+
+
+def show_matches(names: Sequence[str], matches: Matches[Any], *, as_json: bool) -> None:
+    """Print matches whose records are rows: a table, or all there is as JSON."""
+    if not as_json:
+        left_out = print_matches(names, matches)
+        if left_out:
+            note(f"not shown for lack of space: {', '.join(left_out)}  (choose with --columns, or take --json)")
+        return
+    shown = [
+        {
+            "rank": match.rank,
+            "distance": None if math.isnan(match.distance) else match.distance,
+            **({} if match.score is None else {"score": match.score}),
+            "similarity": match.similarity,
+            "record": dict(zip(names, match.record, strict=True)),
+        }
+        for match in matches
+    ]
+    print_json({"matches": shown, "receipt": matches.receipt})
 
 
 def print_matches(names: Sequence[str], matches: Matches[Any]) -> tuple[str, ...]:

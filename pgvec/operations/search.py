@@ -18,7 +18,7 @@ from pgvec.statements.requests import Execute, Find, Request, Survey
 from pgvec.statements.search import stored_embedding
 from pgvec.statements.search_many import QUERIES
 
-__all__ = ["Question", "planned", "query_value", "search", "search_many"]
+__all__ = ["Question", "planned", "query_value", "require_embedding", "search", "search_many"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def search(target: Target, question: Question) -> Generator[Request, Any, Matche
     find, statements = yield from planned(target, question)
     found: Sequence[Found] = yield find
     if not found and question.record_key is not None:
-        yield from _require_embedding(target, question.record_key)
+        yield from require_embedding(target, question.record_key)
     return _matches(find, found, statements + 1, first_rank=question.first_rank)
 
 
@@ -106,8 +106,12 @@ def planned(target: Target, question: Question) -> Generator[Request, Any, tuple
     return find, statements
 
 
-def _require_embedding(target: Target, key: tuple[Any, ...]) -> Generator[Request, Any, None]:
-    """Tell "nothing is near" from "there is nothing to be near to", which only an empty answer can hide."""
+def require_embedding(target: Target, key: tuple[Any, ...]) -> Generator[Request, Any, None]:
+    """Tell "nothing is near" from "there is nothing to be near to", which only an empty answer can hide.
+
+    Raises:
+        RecordNotFoundError: The row is not stored, or stored without an embedding.
+    """
     stored = yield Execute(stored_embedding(target, key), target)
     if not stored.rows:
         raise RecordNotFoundError(f"No row of {target.name} has the key {key}, so nothing can be searched by it")

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from pgvec.repository.async_keyword_searching import AsyncKeywordSearching
 from pgvec.repository.async_measuring import AsyncMeasuring
+from pgvec.repository.async_recommending import AsyncRecommending
 from pgvec.repository.async_searching import AsyncSearching
 from pgvec.repository.async_writing import AsyncWriting
 
@@ -14,7 +15,9 @@ __all__ = ["AsyncRepository"]
 M = TypeVar("M")
 
 
-class AsyncRepository(AsyncSearching[M], AsyncKeywordSearching[M], AsyncWriting[M], AsyncMeasuring[M]):
+class AsyncRepository(
+    AsyncSearching[M], AsyncKeywordSearching[M], AsyncRecommending[M], AsyncWriting[M], AsyncMeasuring[M]
+):
     """Searches and writes the records of one model, in the caller's transaction: :class:`Repository` with ``await``.
 
     Given a session or a connection, it takes part in its transaction and never commits. Given an engine, every call is a

@@ -12,10 +12,12 @@ from pgvec.model import (
     Matches,
 )
 from pgvec.operations import search as searching
+from pgvec.operations.examples import DiverseQuestion, diverse_search
 from pgvec.operations.explain import explain
 from pgvec.operations.search import Question
 from pgvec.repository import arguments
 from pgvec.repository.async_core import AsyncRepositoryCore
+from pgvec.repository.diverse_arguments import diverse_question
 
 __all__ = ["AsyncSearching"]
 
@@ -38,6 +40,8 @@ class AsyncSearching(AsyncRepositoryCore[M]):
         max_distance: float | None = None,
         ef_search: int | None = None,
         recall: float | None = None,
+        diversity: float | None = None,
+        candidates: int | None = None,
         columns: None = None,
         include_embedding: bool = False,
     ) -> Matches[M]: ...
@@ -55,6 +59,8 @@ class AsyncSearching(AsyncRepositoryCore[M]):
         max_distance: float | None = None,
         ef_search: int | None = None,
         recall: float | None = None,
+        diversity: float | None = None,
+        candidates: int | None = None,
         columns: Sequence[Any],
         include_embedding: bool = False,
     ) -> Matches[Any]: ...
@@ -71,6 +77,8 @@ class AsyncSearching(AsyncRepositoryCore[M]):
         max_distance: float | None = None,
         ef_search: int | None = None,
         recall: float | None = None,
+        diversity: float | None = None,
+        candidates: int | None = None,
         columns: Sequence[Any] | None = None,
         include_embedding: bool = False,
     ) -> Matches[Any]:
@@ -90,6 +98,11 @@ class AsyncSearching(AsyncRepositoryCore[M]):
             ef_search: ``hnsw.ef_search`` for this search alone, from 1 to 1,000.
             recall: Share of the true nearest that an approximate answer shall contain, above 0 to 1: takes the smallest
                 ``ef_search`` that ``tune`` found to reach it on this index. By default 0.95 where that was tuned.
+            diversity: From 0 to 1: how much a match shall differ from those before it (maximal marginal relevance: Carbonell and
+                Goldstein 1998, with lambda = 1 - diversity). The matches come in the order in which they were chosen, and
+                ``match.score`` is ``(1 - diversity) * s(query) - diversity * max s(matches before)``, with ``s`` as for
+                :meth:`recommend`.
+            candidates: How many of the nearest ``diversity`` chooses from, to 1,000; by default 100 or as many as are wanted.
             columns: Columns or expressions to return as rows instead of records.
             include_embedding: Fetch the embeddings of the records too.
 
@@ -103,7 +116,7 @@ class AsyncSearching(AsyncRepositoryCore[M]):
             SchemaError: The extension ``vector`` is missing or too old.
             QueryError: Postgres refused the statement.
         """
-        question = await self._question(
+        question = await self._diverse_question(
             query,
             arguments.SearchOptions(
                 where=where,
@@ -117,7 +130,11 @@ class AsyncSearching(AsyncRepositoryCore[M]):
                 columns=columns,
                 include_embedding=include_embedding,
             ),
+            diversity,
+            candidates,
         )
+        if isinstance(question, DiverseQuestion):
+            return await self._driver.run(diverse_search(self._target, question), self._target)
         return await self._driver.run(searching.search(self._target, question), self._target)
 
     async def explain(
@@ -226,6 +243,16 @@ class AsyncSearching(AsyncRepositoryCore[M]):
 
     async def _question(self, query: object, options: arguments.SearchOptions) -> Question:
         """Check the arguments of a search, and embed a query that is a text."""
+        return arguments.question(self._target, await self._embedded(query), options)
+
+    async def _diverse_question(
+        self, query: object, options: arguments.SearchOptions, diversity: float | None, candidates: int | None
+    ) -> Question | DiverseQuestion:
+        """Check the arguments of a search that may be a diverse one."""
+        return diverse_question(self._target, await self._embedded(query), options, diversity, candidates)
+
+    async def _embedded(self, query: object) -> object:
+        """Embed a query that is a text."""
         if isinstance(query, str) and not arguments.is_vector_text(self._target, query):
-            query = await asyncio.to_thread(arguments.embed_query, self._target, self._embedder, query)
-        return arguments.question(self._target, query, options)
+            return await asyncio.to_thread(arguments.embed_query, self._target, self._embedder, query)
+        return query

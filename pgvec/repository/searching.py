@@ -11,10 +11,12 @@ from pgvec.model import (
     Matches,
 )
 from pgvec.operations import search as searching
+from pgvec.operations.examples import DiverseQuestion, diverse_search
 from pgvec.operations.explain import explain
 from pgvec.operations.search import Question
 from pgvec.repository import arguments
 from pgvec.repository.core import RepositoryCore
+from pgvec.repository.diverse_arguments import diverse_question
 
 __all__ = ["Searching"]
 
@@ -37,6 +39,8 @@ class Searching(RepositoryCore[M]):
         max_distance: float | None = None,
         ef_search: int | None = None,
         recall: float | None = None,
+        diversity: float | None = None,
+        candidates: int | None = None,
         columns: None = None,
         include_embedding: bool = False,
     ) -> Matches[M]: ...
@@ -54,6 +58,8 @@ class Searching(RepositoryCore[M]):
         max_distance: float | None = None,
         ef_search: int | None = None,
         recall: float | None = None,
+        diversity: float | None = None,
+        candidates: int | None = None,
         columns: Sequence[Any],
         include_embedding: bool = False,
     ) -> Matches[Any]: ...
@@ -70,6 +76,8 @@ class Searching(RepositoryCore[M]):
         max_distance: float | None = None,
         ef_search: int | None = None,
         recall: float | None = None,
+        diversity: float | None = None,
+        candidates: int | None = None,
         columns: Sequence[Any] | None = None,
         include_embedding: bool = False,
     ) -> Matches[Any]:
@@ -89,6 +97,11 @@ class Searching(RepositoryCore[M]):
             ef_search: ``hnsw.ef_search`` for this search alone, from 1 to 1,000.
             recall: Share of the true nearest that an approximate answer shall contain, above 0 to 1: takes the smallest
                 ``ef_search`` that ``tune`` found to reach it on this index. By default 0.95 where that was tuned.
+            diversity: From 0 to 1: how much a match shall differ from those before it (maximal marginal relevance: Carbonell and
+                Goldstein 1998, with lambda = 1 - diversity). The matches come in the order in which they were chosen, and
+                ``match.score`` is ``(1 - diversity) * s(query) - diversity * max s(matches before)``, with ``s`` as for
+                :meth:`recommend`.
+            candidates: How many of the nearest ``diversity`` chooses from, to 1,000; by default 100 or as many as are wanted.
             columns: Columns or expressions to return as rows instead of records.
             include_embedding: Fetch the embeddings of the records too.
 
@@ -102,7 +115,7 @@ class Searching(RepositoryCore[M]):
             SchemaError: The extension ``vector`` is missing or too old.
             QueryError: Postgres refused the statement.
         """
-        question = self._question(
+        question = self._diverse_question(
             query,
             arguments.SearchOptions(
                 where=where,
@@ -116,7 +129,11 @@ class Searching(RepositoryCore[M]):
                 columns=columns,
                 include_embedding=include_embedding,
             ),
+            diversity,
+            candidates,
         )
+        if isinstance(question, DiverseQuestion):
+            return self._driver.run(diverse_search(self._target, question), self._target)
         return self._driver.run(searching.search(self._target, question), self._target)
 
     def explain(
@@ -225,6 +242,16 @@ class Searching(RepositoryCore[M]):
 
     def _question(self, query: object, options: arguments.SearchOptions) -> Question:
         """Check the arguments of a search, and embed a query that is a text."""
+        return arguments.question(self._target, self._embedded(query), options)
+
+    def _diverse_question(
+        self, query: object, options: arguments.SearchOptions, diversity: float | None, candidates: int | None
+    ) -> Question | DiverseQuestion:
+        """Check the arguments of a search that may be a diverse one."""
+        return diverse_question(self._target, self._embedded(query), options, diversity, candidates)
+
+    def _embedded(self, query: object) -> object:
+        """Embed a query that is a text."""
         if isinstance(query, str) and not arguments.is_vector_text(self._target, query):
-            query = arguments.embed_query(self._target, self._embedder, query)
-        return arguments.question(self._target, query, options)
+            return arguments.embed_query(self._target, self._embedder, query)
+        return query

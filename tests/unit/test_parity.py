@@ -68,6 +68,7 @@ def test_public_names() -> None:
         "RecallPoint",
         "RecallReport",
         "Receipt",
+        "RecommendStrategy",
         "Repository",
         "Severity",
         "Strategy",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any, Literal, TypeAlias
 
 import sqlalchemy as sa
@@ -11,8 +10,7 @@ import typer
 from pgvec import Matches
 from pgvec.cli.database import open_database
 from pgvec.cli.options import Column, Distance, Json, Schema, TableName, Url, Where, filter_in, names_in
-from pgvec.cli.output import note, print_json
-from pgvec.cli.results import print_matches
+from pgvec.cli.results import show_matches
 from pgvec.cli.search_options import (
     Columns,
     EfSearch,
@@ -47,6 +45,10 @@ def search(
     exact: Exact = False,
     max_distance: MaxDistance = None,
     ef_search: EfSearch = None,
+    diversity: Annotated[
+        float | None, typer.Option(help="How much a row shall differ from those before it, from 0 to 1.")
+    ] = None,
+    candidates: Annotated[int | None, typer.Option(help="How many of the nearest --diversity chooses from.")] = None,
     keyword: Annotated[
         bool, typer.Option("--keyword", help="Look for the words of the text, by a keyword index (BM25).")
     ] = False,
@@ -58,6 +60,7 @@ def search(
     mode = _mode(keyword=keyword, hybrid=hybrid)
     query = _query(text, vector, mode)
     options = _options(mode, exact=exact, max_distance=max_distance, ef_search=ef_search)
+    options |= _diverse(mode, diversity=diversity, candidates=candidates)
     names = names_in(columns, "--columns")
     condition = filter_in(where)
     with open_database(url) as engine:
@@ -75,26 +78,7 @@ def search(
             limit=limit,
             **options,
         )
-    if as_json:
-        print_json(
-            {
-                "matches": [
-                    {
-                        "rank": match.rank,
-                        "distance": None if math.isnan(match.distance) else match.distance,
-                        **({} if match.score is None else {"score": match.score}),
-                        "similarity": match.similarity,
-                        "record": dict(zip(shown, match.record, strict=True)),
-                    }
-                    for match in matches
-                ],
-                "receipt": matches.receipt,
-            }
-        )
-        return
-    left_out = print_matches(shown, matches)
-    if left_out:
-        note(f"not shown for lack of space: {', '.join(left_out)}  (choose with --columns, or take --json)")
+    show_matches(shown, matches, as_json=as_json)
 
 
 def search_table(
@@ -150,6 +134,15 @@ def _options(mode: Mode, *, exact: bool, max_distance: float | None, ef_search: 
         return {}
     options: dict[str, Any] = {"exact": exact, "ef_search": ef_search}
     return options if mode == "hybrid" else {**options, "max_distance": max_distance}
+
+
+def _diverse(mode: Mode, *, diversity: float | None, candidates: int | None) -> dict[str, Any]:
+    """The options of a diverse search, which are those of a search by vectors."""
+    if mode == "search":
+        return {"diversity": diversity, "candidates": candidates}
+    if diversity is not None or candidates is not None:
+        raise InvalidOptionError(f"--diversity and --candidates do not belong to --{mode}")
+    return {}
 
 
 def _query(text: str | None, vector: str | None, mode: Mode) -> object:
