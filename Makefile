@@ -25,7 +25,7 @@ DJANGO_TESTS = $(wildcard tests/*/test_django*.py)
 PIP = $(VENV)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check $(PIP_OPTIONS)
 REQUIREMENTS = pyproject.toml constraints.txt
 
-.PHONY: help demo test test-faults test-index-faults lint bench bench-filters bench-peers bench-keyword bench-recall eval docs test-min test-django6 migration wheel-test clean
+.PHONY: help demo test test-faults test-index-faults lint bench bench-filters bench-peers bench-keyword bench-queries bench-recall eval docs test-min test-django6 migration wheel-test clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r target text; do printf '  make %-18s %s\n' "$$target" "$$text"; done
@@ -56,6 +56,9 @@ bench-peers: $(VENV_PEERS)/.installed ## The same cells beside other engines fro
 
 bench-keyword: $(VENV)/.installed-dev ## Measure keyword and hybrid search beside ts_rank over GIN
 	@$(VENV)/bin/python -m benchmarks.keyword $(ARGS)
+
+bench-queries: $(VENV)/.installed-dev ## Time every way to ask beside a plain search of a hundred rows
+	@$(VENV)/bin/python -m benchmarks.queries $(ARGS)
 
 eval: $(VENV)/.installed-dev ## Judge vectors, words and both on scifact and npl-vaswani (DATA=dir)
 	@$(VENV)/bin/python -m benchmarks.eval --data "$(DATA)" $(ARGS)

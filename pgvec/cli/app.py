@@ -13,6 +13,7 @@ from pgvec.cli.commands import (
     calibrate,
     demo,
     doctor,
+    examples,
     explain,
     index,
     inspect,
@@ -63,6 +64,9 @@ def root(
 
 app.command("load")(debuggable(load.load))
 app.command("search")(debuggable(search.search))
+app.command("recommend")(debuggable(examples.recommend))
+app.command("discover")(debuggable(examples.discover))
+app.command("similar")(debuggable(examples.similar))
 app.command("recall")(debuggable(recall.recall))
 app.command("tune")(debuggable(recall.tune))
 app.command("advise")(debuggable(advise.advise))

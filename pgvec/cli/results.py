@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
-from pgvec import Matches, Receipt, Strategy
-from pgvec.cli.output import note, print_table, print_text, stdout_console
+from pgvec import Match, Matches, Receipt, Strategy
+from pgvec.cli.output import note, print_json, print_table, print_text, stdout_console
 
-__all__ = ["describe_receipt", "print_matches", "print_receipt", "room_for"]
+__all__ = [
+    "as_plain",
+    "describe_receipt",
+    "note_left_out",
+    "print_matches",
+    "print_receipt",
+    "room_for",
+    "show_matches",
+]
 
 _NARROWEST = 14
 _STRATEGIES = {
@@ -18,6 +27,31 @@ _STRATEGIES = {
     Strategy.EXACT: "by comparing every row that passes the filter",
     Strategy.COMPLETED: "the index came back short, so every row was compared",
 }
+
+
+def show_matches(names: Sequence[str], matches: Matches[Any], *, as_json: bool) -> None:
+    """Print matches whose records are rows: a table, or all there is as JSON."""
+    if as_json:
+        print_json({"matches": [as_plain(names, match) for match in matches], "receipt": matches.receipt})
+    else:
+        note_left_out(print_matches(names, matches))
+
+
+def as_plain(names: Sequence[str], match: Match[Any]) -> dict[str, Any]:
+    """Return a match whose record is a row as plain values, ready for JSON."""
+    return {
+        "rank": match.rank,
+        "distance": None if math.isnan(match.distance) else match.distance,
+        **({} if match.score is None else {"score": match.score}),
+        "similarity": match.similarity,
+        "record": dict(zip(names, match.record, strict=True)),
+    }
+
+
+def note_left_out(left_out: Sequence[str]) -> None:
+    """Tell which columns there was no room for."""
+    if left_out:
+        note(f"not shown for lack of space: {', '.join(left_out)}  (choose with --columns, or take --json)")
 
 
 def print_matches(names: Sequence[str], matches: Matches[Any]) -> tuple[str, ...]:

@@ -55,7 +55,9 @@ OrderBy = Annotated[
 ]
 Candidates = Annotated[
     int | None,
-    typer.Option(help="How many of the nearest --order-by and --group-by choose from; with --hybrid, of both lists."),
+    typer.Option(
+        help="How many of the nearest --order-by, --diversity and --group-by choose from; with --hybrid, of both lists."
+    ),
 ]
 Facets = Annotated[
     list[str] | None,

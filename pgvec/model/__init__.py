@@ -43,6 +43,7 @@ from pgvec.model.recall import (
     TuneReport,
     recall_interval,
 )
+from pgvec.model.recommend import RecommendStrategy
 from pgvec.model.server import ServerFacts
 from pgvec.model.target import IndexMethod, StoredRecord, Target, VectorColumn, VectorIndex
 from pgvec.model.vector_type import VectorType
@@ -97,6 +98,7 @@ __all__ = [
     "RecallPoint",
     "RecallReport",
     "Receipt",
+    "RecommendStrategy",
     "ServerFacts",
     "Severity",
     "StoredRecord",

@@ -111,7 +111,11 @@ def planned(target: Target, question: Question) -> Generator[Request, Any, tuple
 
 
 def require_embedding(target: Target, key: tuple[Any, ...]) -> Generator[Request, Any, None]:
-    """Tell "nothing is near" from "there is nothing to be near to", which only an empty answer can hide."""
+    """Tell "nothing is near" from "there is nothing to be near to", which only an empty answer can hide.
+
+    Raises:
+        RecordNotFoundError: The row is not stored, or stored without an embedding.
+    """
     stored = yield Execute(stored_embedding(target, key), target)
     if not stored.rows:
         raise RecordNotFoundError(f"No row of {target.name} has the key {key}, so nothing can be searched by it")

@@ -15,7 +15,7 @@ from pgvec.orm.column_types import describe_type, find_embedding
 from pgvec.orm.embedding import Embedding, quote_identifier
 from pgvec.orm.rules import MAX_STORED_DIMENSIONS, check_index, choose, whole_number
 
-__all__ = ["HnswIndex", "IvfflatIndex", "index_expression"]
+__all__ = ["HnswIndex", "IvfflatIndex", "extension_function", "index_expression"]
 
 _IndexedColumn: TypeAlias = str | sa.Column[Any] | Mapped[Any]
 _Condition: TypeAlias = sa.ColumnElement[bool] | sa.TextClause
@@ -39,9 +39,9 @@ def index_expression(
     stored = index.quantization or column.type
     if index.dimensions is not None:
         count: sa.ColumnElement[Any] = sa.literal_column(str(index.dimensions))
-        element = _extension_function("subvector", extension_schema, element, sa.literal_column("1"), count)
+        element = extension_function("subvector", extension_schema, element, sa.literal_column("1"), count)
     if index.quantization is VectorType.BIT:
-        element = _extension_function("binary_quantize", extension_schema, element)
+        element = extension_function("binary_quantize", extension_schema, element)
     dimensions = index.dimensions or column.dimensions
     if (index.quantization is None and index.dimensions is None) or dimensions is None:
         return element
@@ -49,7 +49,14 @@ def index_expression(
     return sa.cast(element, Embedding(dimensions, _stored_distance(index), stored, extension_schema=extension_schema))
 
 
-def _extension_function(name: str, schema: str | None, *arguments: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+def extension_function(name: str, schema: str | None, *arguments: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """Call a function or an aggregate of the extension.
+
+    Args:
+        name: Name of the function, from the code.
+        schema: Postgres schema of the extension, or None to rely on ``search_path``.
+        arguments: Its arguments.
+    """
     if schema is None:
         return sa.Function(name, *arguments)
     # SQLAlchemy leaves capital letters in a function's schema unquoted, and formats its name with %.

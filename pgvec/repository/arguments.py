@@ -39,6 +39,8 @@ __all__ = [
     "checked_options",
     "embed_queries",
     "embed_query",
+    "identity",
+    "is_record",
     "is_vector_text",
     "key_of",
     "load_options",
@@ -75,13 +77,13 @@ class SearchOptions:
 
 def question(target: Target, query: object, options: SearchOptions) -> Question:
     """Check the arguments of a search whose query is a vector or a record."""
-    by_record = _is_record(target, query)
+    by_record = is_record(target, query)
     parameters: dict[str, Any] = {}
     checked = checked_options(target, options, parameters, by_record=by_record)
     if not by_record:
         parameters[QUERY] = _query_value(target, query)
         return checked
-    key = _identity(target, query)
+    key = identity(target, query)
     parameters.update({f"pgvec_key_{n}": value for n, value in enumerate(key)})
     return replace(checked, where=_and(checked.where, _other_than(target, key)), record_key=key)
 
@@ -154,8 +156,8 @@ def _passed(after: object, offset: int) -> int:
 def _place(target: Target, after: Match[Any]) -> tuple[Any, ...]:
     """Return the distance and the key of a match, after which a page begins."""
     record = after.record
-    if _is_record(target, record):
-        return (after.distance, *_identity(target, record))
+    if is_record(target, record):
+        return (after.distance, *identity(target, record))
     missing = object()
     values = tuple(
         record.get(name, missing) if isinstance(record, Mapping) else getattr(record, name, missing)
@@ -286,13 +288,15 @@ def upsert_key(target: Target, key: object) -> tuple[str, ...]:
     return tuple(str(name) for name in names)
 
 
-def _is_record(target: Target, query: object) -> bool:
+def is_record(target: Target, query: object) -> bool:
+    """Whether a value is a record of the target, or the name of a stored one."""
     if isinstance(query, StoredRecord):
         return True
     return not isinstance(target.entity, sa.Table) and isinstance(query, target.entity)
 
 
-def _identity(target: Target, record: object) -> tuple[Any, ...]:
+def identity(target: Target, record: object) -> tuple[Any, ...]:
+    """Return the key of a record."""
     if isinstance(record, StoredRecord):
         return record.key
     state = instance_state(record)

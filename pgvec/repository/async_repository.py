@@ -7,6 +7,7 @@ from typing import TypeVar
 from pgvec.repository.async_grouping import AsyncGrouping
 from pgvec.repository.async_keyword_searching import AsyncKeywordSearching
 from pgvec.repository.async_measuring import AsyncMeasuring
+from pgvec.repository.async_recommending import AsyncRecommending
 from pgvec.repository.async_searching import AsyncSearching
 from pgvec.repository.async_writing import AsyncWriting
 
@@ -16,7 +17,12 @@ M = TypeVar("M")
 
 
 class AsyncRepository(
-    AsyncSearching[M], AsyncGrouping[M], AsyncKeywordSearching[M], AsyncWriting[M], AsyncMeasuring[M]
+    AsyncSearching[M],
+    AsyncGrouping[M],
+    AsyncKeywordSearching[M],
+    AsyncRecommending[M],
+    AsyncWriting[M],
+    AsyncMeasuring[M],
 ):
     """Searches and writes the records of one model, in the caller's transaction: :class:`Repository` with ``await``.
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 from pgvec.repository.grouping import Grouping
 from pgvec.repository.keyword_searching import KeywordSearching
 from pgvec.repository.measuring import Measuring
+from pgvec.repository.recommending import Recommending
 from pgvec.repository.searching import Searching
 from pgvec.repository.writing import Writing
 
@@ -15,7 +16,7 @@ __all__ = ["Repository"]
 M = TypeVar("M")
 
 
-class Repository(Searching[M], Grouping[M], KeywordSearching[M], Writing[M], Measuring[M]):
+class Repository(Searching[M], Grouping[M], KeywordSearching[M], Recommending[M], Writing[M], Measuring[M]):
     """Searches and writes the records of one model, in the caller's transaction.
 
     Given a session or a connection, it takes part in its transaction and never commits. Given an engine, every call is a

@@ -12,10 +12,12 @@ from pgvec.model import (
 )
 from pgvec.operations import search as searching
 from pgvec.operations import shaped
+from pgvec.operations.examples import diverse_search
 from pgvec.operations.explain import explain
 from pgvec.operations.search import Question
 from pgvec.repository import arguments, shaping_arguments
 from pgvec.repository.core import RepositoryCore
+from pgvec.repository.diverse_arguments import diverse_question
 
 __all__ = ["Searching"]
 
@@ -40,6 +42,7 @@ class Searching(RepositoryCore[M]):
         recall: float | None = None,
         score: object = None,
         order_by: object = None,
+        diversity: float | None = None,
         candidates: int | None = None,
         facets: object = None,
         columns: None = None,
@@ -61,6 +64,7 @@ class Searching(RepositoryCore[M]):
         recall: float | None = None,
         score: object = None,
         order_by: object = None,
+        diversity: float | None = None,
         candidates: int | None = None,
         facets: object = None,
         columns: Sequence[Any],
@@ -81,6 +85,7 @@ class Searching(RepositoryCore[M]):
         recall: float | None = None,
         score: object = None,
         order_by: object = None,
+        diversity: float | None = None,
         candidates: int | None = None,
         facets: object = None,
         columns: Sequence[Any] | None = None,
@@ -105,8 +110,12 @@ class Searching(RepositoryCore[M]):
             score: By what the candidates are ordered, the greatest first: any SQL expression over columns and the search's own
                 values (``pgvec.scores``); it becomes ``match.score``.
             order_by: Columns to order the candidates by instead: names (``"-price"`` is descending), attributes, expressions.
-            candidates: How many of the nearest ``score`` and ``order_by`` choose from: 100 by default for a score, and as many as
-                are asked for to put those into another order.
+            diversity: From 0 to 1: how much a match shall differ from those before it (maximal marginal relevance: Carbonell and
+                Goldstein 1998, with lambda = 1 - diversity). The matches come in the order in which they were chosen, and
+                ``match.score`` is ``(1 - diversity) * s(query) - diversity * max s(matches before)``, with ``s`` as for
+                :meth:`recommend`. Not together with ``score``, ``order_by`` and ``facets``.
+            candidates: How many of the nearest ``score``, ``order_by`` and ``diversity`` choose from: 100 by default for a score
+                and for diversity, and as many as are asked for to put those into another order.
             facets: Columns, names, ``facet(...)`` or ``histogram(...)`` to count all rows that match by, beside the matches;
                 ``()`` counts only their number, ``total``.
             columns: Columns or expressions to return as rows instead of records.
@@ -122,22 +131,23 @@ class Searching(RepositoryCore[M]):
             SchemaError: The extension ``vector`` is missing or too old.
             QueryError: Postgres refused the statement.
         """
-        question = self._question(
-            query,
-            arguments.SearchOptions(
-                where=where,
-                limit=limit,
-                offset=offset,
-                after=after,
-                exact=exact,
-                max_distance=max_distance,
-                ef_search=ef_search,
-                recall=recall,
-                columns=columns,
-                include_embedding=include_embedding,
-            ),
-            shaping_arguments.ShapingOptions(score=score, order_by=order_by, candidates=candidates, facets=facets),
+        options = arguments.SearchOptions(
+            where=where,
+            limit=limit,
+            offset=offset,
+            after=after,
+            exact=exact,
+            max_distance=max_distance,
+            ef_search=ef_search,
+            recall=recall,
+            columns=columns,
+            include_embedding=include_embedding,
         )
+        shaping = shaping_arguments.ShapingOptions(score=score, order_by=order_by, candidates=candidates, facets=facets)
+        if diversity is not None:
+            chosen = diverse_question(self._target, self._embedded(query), options, shaping, diversity)
+            return self._driver.run(diverse_search(self._target, chosen), self._target)
+        question = self._question(query, options, shaping)
         return self._driver.run(shaped.search(self._target, question), self._target)
 
     def explain(
@@ -260,6 +270,10 @@ class Searching(RepositoryCore[M]):
         shaping: shaping_arguments.ShapingOptions,
     ) -> Question:
         """Check the arguments of a search, and embed a query that is a text."""
+        return shaping_arguments.shaped_question(self._target, self._embedded(query), options, shaping)
+
+    def _embedded(self, query: object) -> object:
+        """Embed a query that is a text."""
         if isinstance(query, str) and not arguments.is_vector_text(self._target, query):
-            query = arguments.embed_query(self._target, self._embedder, query)
-        return shaping_arguments.shaped_question(self._target, query, options, shaping)
+            return arguments.embed_query(self._target, self._embedder, query)
+        return query

@@ -98,7 +98,7 @@ def candidates_of(given: ShapingOptions, shaped: Shaping) -> int:
     if given.candidates is None:
         return max(LEAST_CANDIDATES, wanted) if given.score is not None else wanted
     if not chooses:
-        raise InvalidOptionError("candidates= belongs to score= and order_by=, which choose among them")
+        raise InvalidOptionError("candidates= belongs to score=, order_by= and diversity=, which choose among them")
     return whole_number(given.candidates, "candidates", wanted, max(_MOST_CANDIDATES, wanted))
 
 

@@ -15,7 +15,7 @@ from pgvec.statements.hybrid import hybrid_statement
 from pgvec.statements.keyword import is_row, keyword_matches, keyword_statement
 from pgvec.statements.plan import attributes
 from pgvec.statements.requests import Find
-from pgvec.statements.scoring import HybridScoring, KeywordScoring
+from pgvec.statements.scoring import DiverseScoring, ExampleScoring, HybridScoring, KeywordScoring
 from pgvec.statements.search import SearchBuilder
 
 __all__ = ["Candidates", "candidates", "whole_number"]
@@ -65,6 +65,8 @@ def candidates(find: Find, schema: str, *, watched: bool) -> Candidates:
             whole = replace(scoring, limit=2 * find.shape.limit, offset=0, pushed=pushed and not watched)
             found = _by_score(hybrid_statement(plain, whole, keys, schema), len(keys), words=_WORDS)
             return Candidates(found, _matching_either(find), True)
+        case ExampleScoring() | DiverseScoring():
+            raise AssertionError("a search by examples or with diversity orders its rows by itself")
 
 
 def whole_number(number: int) -> sa.ColumnElement[int]:

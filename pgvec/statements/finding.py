@@ -7,11 +7,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from pgvec.statements.diversity import diverse_statement
+from pgvec.statements.examples import examples_statement
 from pgvec.statements.grouped import grouped_statement
 from pgvec.statements.hybrid import hybrid_statement
 from pgvec.statements.keyword import keyword_statement
 from pgvec.statements.requests import Find
-from pgvec.statements.scoring import HybridScoring, KeywordScoring
+from pgvec.statements.scoring import DiverseScoring, ExampleScoring, HybridScoring, KeywordScoring
 from pgvec.statements.search import search_statement
 from pgvec.statements.search_many import search_many_statement
 from pgvec.statements.shaped import shaped_statement
@@ -39,3 +41,7 @@ def find_statement(find: Find, columns: list[Any], schema: str, *, watched: bool
             return keyword_statement(find, columns, pushed=pushed and not watched)
         case HybridScoring(pushed=pushed) as scoring:
             return hybrid_statement(find, replace(scoring, pushed=pushed and not watched), columns, schema)
+        case ExampleScoring() as scoring:
+            return examples_statement(find, scoring, columns, schema)
+        case DiverseScoring() as scoring:
+            return diverse_statement(find, scoring, columns, schema)

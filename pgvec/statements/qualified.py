@@ -14,9 +14,10 @@ from sqlalchemy.types import UserDefinedType
 
 from pgvec.model import Distance, VectorType
 from pgvec.orm.embedding import operator_name, quote_identifier
+from pgvec.orm.indexes import extension_function
 from pgvec.orm.values import to_text
 
-__all__ = ["distance_between", "query_parameter", "vector_cast"]
+__all__ = ["distance_between", "fetched", "product", "query_parameter", "similarity_of", "vector_cast"]
 
 
 class _QualifiedType(UserDefinedType[Any]):
@@ -75,3 +76,32 @@ def distance_between(
 ) -> sa.ColumnElement[float]:
     """Apply the operator of ``distance``."""
     return left.op(operator_name(distance, schema), return_type=sa.Float())(right)
+
+
+def fetched(vector: sa.ColumnElement[Any], kind: VectorType, schema: str) -> sa.ColumnElement[Any]:
+    """Return a stored vector as a value of its own.
+
+    Postgres keeps vectors over 2 kB out of line, and a CTE of them holds pointers: each comparison would fetch them anew. What
+    comes out of a function, here the one that checks dimensions, is the value.
+    """
+    if kind is VectorType.BIT:
+        return vector
+    return extension_function(kind.value, schema, vector, sa.literal_column("-1"), sa.true())
+
+
+def product(left: sa.ColumnElement[Any], right: sa.ColumnElement[Any], schema: str) -> sa.ColumnElement[Any]:
+    """Multiply two vectors element by element."""
+    name = quote_identifier(schema).replace("%%", "%")
+    return left.op(f"OPERATOR({name}.*)")(right)
+
+
+def similarity_of(distance: sa.ColumnElement[float], kind: Distance) -> sa.ColumnElement[float]:
+    """Return the similarity that Qdrant scores by, from what the operator returned; larger is nearer.
+
+    The cosine, the inner product, the *square* of the l2 distance with its sign changed, and other distances with their sign
+    changed. Source: ``calculate_distance_core`` in
+    https://github.com/qdrant/qdrant-client/blob/master/qdrant_client/local/distances.py
+    """
+    if kind is Distance.COSINE:
+        return sa.literal_column("1::float8", sa.Float()) - distance
+    return -(distance * distance) if kind is Distance.L2 else -distance

@@ -139,3 +139,32 @@ def test_nothing_is_registered_on_the_callers_connection(engine: sa.Engine) -> N
         assert before == after
         assert isinstance(before, tuple)
         assert isinstance(before[0], str)
+
+
+ASKED: dict[str, Any] = {
+    "average": lambda r, **o: r.recommend([1, 2, QUERY], [3, {"id": 4}], **o),
+    "best_score": lambda r, **o: r.recommend([1, QUERY], [3], strategy="best_score", **o),
+    "sum_scores": lambda r, **o: r.recommend([1, QUERY], [3], strategy="sum_scores", **o),
+    "discover": lambda r, **o: r.discover(1, [(2, QUERY), (3, 4)], **o),
+    "context": lambda r, **o: r.discover(context=[(2, 5), (3, 4)], **o),
+    "refine": lambda r, **o: r.refine(QUERY, relevant=[1], irrelevant=[2], **o),
+    "feedback": lambda r, **o: r.feedback(QUERY, [(1, 0.9), (2, 0.1)], **o),
+    "similar": lambda r, **o: r.similar(1, **o),
+    "diverse": lambda r, **o: r.search(QUERY, diversity=0.3, **o),
+}
+
+
+@pytest.mark.parametrize("name", ASKED)
+@pytest.mark.parametrize("options", SEARCHES[:4], ids=lambda options: "-".join(options) or "plain")
+def test_a_search_by_examples_is_one_statement(
+    counted: psycopg.Connection, engine: sa.Engine, name: str, options: dict[str, Any]
+) -> None:
+    """Examples that are keys are found by the statement that searches, and diversity is chosen by it."""
+    with Session(engine) as session:
+        repository = Repository(session, Article)
+        ask = ASKED[name]
+        ask(repository, **options)
+        session.execute(sa.text(RESET))
+        for _ in range(5):
+            assert ask(repository, **options).receipt.statements == 1
+    assert _calls(counted) == {"search": 5}

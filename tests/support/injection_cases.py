@@ -118,6 +118,15 @@ async def updated(make: Make, text: str) -> None:
     assert (await repository.get("u")).title == text
 
 
+async def named_example(make: Make, text: str) -> None:
+    """Name a row by the text as an example: it is found, and left out of the answer."""
+    repository = note(make)
+    await repository.insert([row(text), {"id": text + "2", "embedding": QUERY}])
+    found = await repository.recommend([{"id": text}], strategy="sum_scores")
+    assert text + "2" in {match.record.id for match in found}
+    assert text not in {match.record.id for match in found}
+
+
 BY_METHOD: dict[str, list[Case]] = {
     "__init__.column": [lambda make, text: make(Note, column=text)],
     "__init__.distance": [lambda make, text: note(make, distance=text)],
@@ -131,6 +140,8 @@ BY_METHOD: dict[str, list[Case]] = {
         lambda make, text: note(make).search(QUERY, offset=text),
         lambda make, text: note(make).search(QUERY, ef_search=text),
         lambda make, text: note(make).search(QUERY, max_distance=text),
+        lambda make, text: note(make).search(QUERY, diversity=text),
+        lambda make, text: note(make).search(QUERY, diversity=0.5, candidates=text),
     ],
     "search.where": [
         lambda make, text: note(make).search(QUERY, where=text),
@@ -305,6 +316,88 @@ BY_METHOD: dict[str, list[Case]] = {
             ["a", "b"], [{"x"}, {"y"}], vectors=[QUERY, QUERY], index=text, folds=2
         )
     ],
+    "recommend.positive": [
+        lambda make, text: note(make).recommend(text),
+        lambda make, text: note(make).recommend([text]),
+        lambda make, text: note(make).recommend([{"id": text}]),
+        lambda make, text: note(make).recommend([{text: text}], strategy="best_score"),
+        lambda make, text: note(make).recommend([[text, text, text]]),
+        lambda make, text: make(Note, column="bits").recommend([text], strategy="best_score"),
+        lambda make, text: note(make).recommend([QUERY], limit=text),
+        lambda make, text: note(make).recommend([QUERY], offset=text),
+        lambda make, text: note(make).recommend([QUERY], candidates=text, strategy="sum_scores"),
+        lambda make, text: note(make).recommend([QUERY], positive_weights=[text]),
+        named_example,
+    ],
+    "recommend.negative": [
+        lambda make, text: note(make).recommend([QUERY], text),
+        lambda make, text: note(make).recommend([QUERY], [{"id": text}]),
+        lambda make, text: note(make).recommend([QUERY], [QUERY], negative_weights=[text]),
+    ],
+    "recommend.strategy": [lambda make, text: note(make).recommend([QUERY], strategy=text)],
+    "recommend.where": [
+        lambda make, text: note(make).recommend([QUERY], where={text: text}),
+        lambda make, text: note(make).recommend([QUERY], where={"title": text}, strategy="best_score"),
+    ],
+    "recommend.columns": [lambda make, text: note(make).recommend([QUERY], columns=("id", text))],
+    "discover.target": [
+        lambda make, text: note(make).discover(text),
+        lambda make, text: note(make).discover({"id": text}, [(QUERY, {"id": text})]),
+    ],
+    "discover.context": [
+        lambda make, text: note(make).discover(context=text),
+        lambda make, text: note(make).discover(context=[text]),
+        lambda make, text: note(make).discover(context=[(text, QUERY)]),
+        lambda make, text: note(make).discover(context=[({"id": text}, QUERY)]),
+    ],
+    "discover.where": [
+        lambda make, text: note(make).discover(QUERY, where={text: text}),
+        lambda make, text: note(make).discover(QUERY, [(QUERY, QUERY)], where={"title": text}),
+    ],
+    "discover.columns": [lambda make, text: note(make).discover(QUERY, columns=("id", text))],
+    "similar.record": [
+        lambda make, text: note(make).similar(text),
+        lambda make, text: note(make).similar({"id": text}),
+        lambda make, text: note(make).similar({text: text}),
+    ],
+    "similar.where": [
+        lambda make, text: note(make).similar("a", where={text: text}),
+        lambda make, text: note(make).similar("a", where={"title": text}),
+    ],
+    "similar.columns": [lambda make, text: note(make).similar("a", columns=("id", text))],
+    "refine.query": [
+        lambda make, text: note(make).refine(text, relevant=[QUERY]),
+        lambda make, text: note(make).refine({"id": text}, relevant=[QUERY]),
+        lambda make, text: note(make).refine(QUERY, relevant=[QUERY], alpha=text),
+    ],
+    "refine.relevant": [
+        lambda make, text: note(make).refine(QUERY, relevant=text),
+        lambda make, text: note(make).refine(QUERY, relevant=[{"id": text}]),
+    ],
+    "refine.irrelevant": [
+        lambda make, text: note(make).refine(QUERY, irrelevant=text),
+        lambda make, text: note(make).refine(QUERY, irrelevant=[{"id": text}]),
+    ],
+    "refine.where": [
+        lambda make, text: note(make).refine(QUERY, relevant=[QUERY], where={text: text}),
+        lambda make, text: note(make).refine(QUERY, relevant=[QUERY], where={"title": text}),
+    ],
+    "refine.columns": [lambda make, text: note(make).refine(QUERY, relevant=[QUERY], columns=("id", text))],
+    "feedback.query": [
+        lambda make, text: note(make).feedback(text, []),
+        lambda make, text: note(make).feedback({"id": text}, [], c=text),
+    ],
+    "feedback.judged": [
+        lambda make, text: note(make).feedback(QUERY, text),
+        lambda make, text: note(make).feedback(QUERY, [text]),
+        lambda make, text: note(make).feedback(QUERY, [({"id": text}, 1), (QUERY, 0)]),
+        lambda make, text: note(make).feedback(QUERY, [(QUERY, text)]),
+    ],
+    "feedback.where": [
+        lambda make, text: note(make).feedback(QUERY, [], where={text: text}),
+        lambda make, text: note(make).feedback(QUERY, [], where={"title": text}),
+    ],
+    "feedback.columns": [lambda make, text: note(make).feedback(QUERY, [], columns=("id", text))],
     "get.key": [
         lambda make, text: note(make).get(text),
         lambda make, text: note(make).get((text,)),

@@ -73,6 +73,7 @@ def test_public_names() -> None:
         "RecallPoint",
         "RecallReport",
         "Receipt",
+        "RecommendStrategy",
         "Repository",
         "Severity",
         "Strategy",

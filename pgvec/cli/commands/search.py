@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any, Literal, TypeAlias
 
 import sqlalchemy as sa
 import typer
 
-from pgvec import Groups, Match, Matches
+from pgvec import Groups, Matches
 from pgvec.cli.database import open_database
 from pgvec.cli.options import Column, Distance, Json, Schema, TableName, Url, Where, filter_in, names_in
-from pgvec.cli.output import note, print_json
-from pgvec.cli.results import print_matches
+from pgvec.cli.output import print_json
+from pgvec.cli.results import as_plain, note_left_out, print_matches
 from pgvec.cli.search_options import (
     Columns,
     EfSearch,
@@ -59,6 +58,9 @@ def search(
     exact: Exact = False,
     max_distance: MaxDistance = None,
     ef_search: EfSearch = None,
+    diversity: Annotated[
+        float | None, typer.Option(help="How much a row shall differ from those before it, from 0 to 1.")
+    ] = None,
     keyword: Annotated[
         bool, typer.Option("--keyword", help="Look for the words of the text, by a keyword index (BM25).")
     ] = False,
@@ -75,6 +77,7 @@ def search(
     mode = _mode(keyword=keyword, hybrid=hybrid)
     query = _query(text, vector, mode)
     options = _options(mode, exact=exact, max_distance=max_distance, ef_search=ef_search)
+    options |= _diverse(mode, diversity)
     names = names_in(columns, "--columns")
     condition = filter_in(where)
     with open_database(url) as engine:
@@ -103,34 +106,23 @@ def search(
         )
     if as_json:
         print_json(_as_json(shown, found))
-        return
-    if isinstance(found, Groups):
-        left_out = print_groups(shown, found)
+    elif isinstance(found, Groups):
+        note_left_out(print_groups(shown, found))
     else:
         left_out = print_matches(shown, found)
         print_facets(found.total or 0, found.facets)
-    if left_out:
-        note(f"not shown for lack of space: {', '.join(left_out)}  (choose with --columns, or take --json)")
+        note_left_out(left_out)
 
 
 def _as_json(shown: tuple[str, ...], found: Matches[Any] | Groups[Any]) -> dict[str, Any]:
-    def described(match: Match[Any]) -> dict[str, Any]:
-        return {
-            "rank": match.rank,
-            "distance": None if math.isnan(match.distance) else match.distance,
-            **({} if match.score is None else {"score": match.score}),
-            "similarity": match.similarity,
-            "record": dict(zip(shown, match.record, strict=True)),
-        }
-
     if isinstance(found, Groups):
-        return groups_as_json(found, described)
+        return groups_as_json(found, lambda match: as_plain(shown, match))
     facets = {
         name: {"values": [{"value": value, "rows": rows} for value, rows in facet], "other": facet.other}
         for name, facet in found.facets.items()
     }
     counted = {} if found.total is None else {"total": found.total, "facets": facets}
-    return {"matches": [described(match) for match in found], **counted, "receipt": found.receipt}
+    return {"matches": [as_plain(shown, match) for match in found], **counted, "receipt": found.receipt}
 
 
 def search_table(
@@ -188,6 +180,15 @@ def _options(mode: Mode, *, exact: bool, max_distance: float | None, ef_search: 
         return {}
     options: dict[str, Any] = {"exact": exact, "ef_search": ef_search}
     return options if mode == "hybrid" else {**options, "max_distance": max_distance}
+
+
+def _diverse(mode: Mode, diversity: float | None) -> dict[str, Any]:
+    """The option of a diverse search, which is one by vectors."""
+    if diversity is None:
+        return {}
+    if mode != "search":
+        raise InvalidOptionError(f"--diversity does not belong to --{mode}")
+    return {"diversity": diversity}
 
 
 def _query(text: str | None, vector: str | None, mode: Mode) -> object:
