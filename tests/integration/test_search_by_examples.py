@@ -231,7 +231,7 @@ async def test_keys_of_two_parts_and_all_vector_types(places: World, column: str
         (lambda r: r.feedback(1, [2]), InvalidInputError, "pairs of an example and its score"),
         (lambda r: r.feedback(1, [(2, math.inf)]), InvalidInputError, "finite"),
         (lambda r: r.search(QUERY, diversity=1.5), InvalidOptionError, "diversity has to be between 0 and 1"),
-        (lambda r: r.search(QUERY, candidates=50), InvalidOptionError, "give it too"),
+        (lambda r: r.search(QUERY, candidates=50), InvalidOptionError, "which choose among them"),
         (lambda r: r.search(QUERY, diversity=0.5, candidates=5), InvalidOptionError, "candidates has to be between 10"),
         (
             lambda r: r.search(QUERY, diversity=0.5, limit=1_001),
