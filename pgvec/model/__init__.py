@@ -2,6 +2,7 @@
 
 from pgvec.model.advice import Advice, AdviceKind, FilterShape, TableState, read_shape, shape_text
 from pgvec.model.calibration import Calibration, CalibrationReport
+from pgvec.model.chunk import Chunk, Chunker, TokenCounter
 from pgvec.model.distance import Distance
 from pgvec.model.doctor import CHECKS, Diagnosis, Finding, Severity
 from pgvec.model.embedder import Embedder, InputKind, InputRole
@@ -58,6 +59,8 @@ __all__ = [
     "Calibration",
     "CalibrationReport",
     "CatalogIndex",
+    "Chunk",
+    "Chunker",
     "ClaimedRow",
     "ColumnStatistics",
     "CompactForm",
@@ -109,6 +112,7 @@ __all__ = [
     "TableState",
     "Target",
     "Term",
+    "TokenCounter",
     "TuneReport",
     "TunedClass",
     "TunedSetting",
