@@ -106,7 +106,7 @@ $(VENV)/.installed-dev: $(REQUIREMENTS) | $(VENV)/bin/python
 
 $(VENV_MIN)/.installed: pyproject.toml constraints-min.txt | $(VENV_MIN)/bin/python
 	@echo "installing pgvec on its oldest supported versions into $(VENV_MIN) ..."
-	@$(VENV_MIN)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check $(PIP_OPTIONS) -c constraints-min.txt -e '.[embedded,cli,django,test]'
+	@$(VENV_MIN)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check $(PIP_OPTIONS) -c constraints-min.txt -e '.[embedded,cli,django,chunk,test]'
 	@touch $@
 
 $(VENV_PEERS)/.installed: $(REQUIREMENTS) | $(VENV_PEERS)/bin/python
