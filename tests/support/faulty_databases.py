@@ -33,7 +33,7 @@ FAULTS: dict[str, str] = {
         END$$;
         SET hnsw.iterative_scan = relaxed_order; SET hnsw.max_scan_tuples = 1000; SET enable_seqscan = off;
         DO $$BEGIN
-        FOR i IN 1..12 LOOP
+        FOR i IN 1..40 LOOP
             PERFORM id FROM article WHERE body = 'none' ORDER BY embedding <=> '[1,2,3,4,5,6,7,8]' LIMIT 5;
         END LOOP;
         END$$;
