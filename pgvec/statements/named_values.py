@@ -17,6 +17,9 @@ from pgvec.statements.filter_fields import find_field
 
 __all__ = ["NamedValue", "named_value", "own_tables", "require_own"]
 
+# Each part nests the expression once more.
+_DEEPEST_PATH = 20
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NamedValue:
@@ -84,6 +87,10 @@ def _by_name(target: Target, name: str, option: str) -> NamedValue:
         raise InvalidOptionError(f"{option}= names {name!r:.80}: {exc}") from exc
     if field.embedding:
         raise _embedding(option, name)
+    if len(field.json_path) > _DEEPEST_PATH:
+        raise InvalidOptionError(
+            f"{option}= names a path of {len(field.json_path)} parts: up to {_DEEPEST_PATH} are read"
+        )
     element = reduce(lambda value, key: value[key], field.json_path, field.column)
     nullable = bool(field.json_path) or not isinstance(field.column, sa.Column) or bool(field.column.nullable)
     return NamedValue(name, element, nullable)
