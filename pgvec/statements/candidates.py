@@ -13,12 +13,13 @@ from pgvec.scores import CANDIDATES
 from pgvec.statements.facets import Matching
 from pgvec.statements.hybrid import hybrid_statement
 from pgvec.statements.keyword import is_row, keyword_matches, keyword_statement
+from pgvec.statements.numbers import whole_number
 from pgvec.statements.plan import attributes
 from pgvec.statements.requests import Find
 from pgvec.statements.scoring import DiverseScoring, ExampleScoring, HybridScoring, KeywordScoring
 from pgvec.statements.search import SearchBuilder
 
-__all__ = ["Candidates", "candidates", "whole_number"]
+__all__ = ["Candidates", "candidates"]
 
 # Positions in what keyword and hybrid searches return beside a row.
 _SCORE, _BRANCH, _WORDS = 1, 2, 5
@@ -67,11 +68,6 @@ def candidates(find: Find, schema: str, *, watched: bool) -> Candidates:
             return Candidates(found, _matching_either(find), True)
         case ExampleScoring() | DiverseScoring():
             raise AssertionError("a search by examples or with diversity orders its rows by itself")
-
-
-def whole_number(number: int) -> sa.ColumnElement[int]:
-    """A number in the text of the statement."""
-    return sa.literal_column(f"{number:d}", sa.Integer)
 
 
 def _by_distance(statement: sa.Select[Any], keys: int) -> CTE:

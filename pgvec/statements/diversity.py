@@ -20,6 +20,7 @@ from sqlalchemy.sql.selectable import CTE
 
 from pgvec.model import Target
 from pgvec.statements.keyword import is_row
+from pgvec.statements.numbers import LEAST, NAN, ONE, ZERO, paged, row_count, whole_number
 from pgvec.statements.plan import attributes
 from pgvec.statements.qualified import distance_between, fetched, similarity_of
 from pgvec.statements.requests import Find
@@ -29,11 +30,7 @@ from pgvec.statements.search import search_statement
 __all__ = ["DIVERSITY", "diverse_statement"]
 
 DIVERSITY = "pgvec_diversity"
-_NAN: sa.ColumnElement[float] = sa.literal_column("'NaN'::float8", sa.Float())
 _PICKED: sa.ColumnElement[float] = sa.literal_column("'Infinity'::float8", sa.Float())
-_LEAST: sa.ColumnElement[float] = sa.literal_column("'-Infinity'::float8", sa.Float())
-_ZERO: sa.ColumnElement[float] = sa.literal_column("0::float8", sa.Float())
-_ONE: sa.ColumnElement[float] = sa.literal_column("1::float8", sa.Float())
 _FIRST: sa.ColumnElement[int] = sa.literal_column("1", sa.Integer())
 
 
@@ -47,8 +44,8 @@ def diverse_statement(find: Find, scoring: DiverseScoring, display: list[Any], s
     target = find.target
     pool = _pool(find, schema)
     picks = _picks(pool, target, scoring, schema)
-    number = sa.select(sa.func.count()).select_from(pool).scalar_subquery()
-    value = sa.func.coalesce(_value(pool.c.near, picks.c.penalty), _value(pool.c.near, _ZERO))
+    number = sa.select(row_count()).select_from(pool).scalar_subquery()
+    value = sa.func.coalesce(_value(pool.c.near, picks.c.penalty), _value(pool.c.near, ZERO))
     details = array((value, pool.c.branch, number), type_=sa.Float())  # type: ignore[misc]
     statement = sa.select(
         *display,
@@ -58,9 +55,7 @@ def diverse_statement(find: Find, scoring: DiverseScoring, display: list[Any], s
     )
     statement = statement.select_from(picks).join(pool, pool.c.place == picks.c.place)
     statement = statement.join(target.entity, is_row(target, pool)).order_by(picks.c.step)
-    if scoring.offset:
-        statement = statement.offset(sa.literal_column(f"{scoring.offset:d}", sa.Integer))
-    return statement.limit(sa.literal_column(f"{scoring.limit:d}", sa.Integer))
+    return paged(statement, scoring.limit, scoring.offset)
 
 
 def _pool(find: Find, schema: str) -> CTE:
@@ -92,9 +87,9 @@ def _picks(pool: CTE, target: Target, scoring: DiverseScoring, schema: str) -> C
     Picked is the candidate with the largest ``(1 - diversity) * similarity to the query - diversity * largest similarity to what was picked``: Carbonell
     and Goldstein, "The use of MMR, diversity-based reranking", SIGIR 1998, with lambda = 1 - diversity.
     """
-    number = sa.select(sa.func.count()).select_from(pool).scalar_subquery()
+    number = sa.select(row_count()).select_from(pool).scalar_subquery()
     length = array([sa.cast(number, sa.Integer())], type_=sa.Integer())  # type: ignore[misc]
-    none_yet = sa.func.array_fill(_LEAST, length)
+    none_yet = sa.func.array_fill(LEAST, length)
     first = sa.select(
         _FIRST.label("step"),
         pool.c.place.label("place"),
@@ -105,7 +100,7 @@ def _picks(pool: CTE, target: Target, scoring: DiverseScoring, schema: str) -> C
     best = _next(pool, picks, target, schema)
     penalty = best.c.penalties[best.c.place]
     following = sa.select(picks.c.step + _FIRST, best.c.place, penalty, best.c.penalties)
-    wanted = sa.literal_column(f"{scoring.limit + scoring.offset:d}", sa.Integer)
+    wanted = whole_number(scoring.limit + scoring.offset)
     return picks.union_all(
         following.select_from(picks.join(best, sa.true())).where(picks.c.step < sa.func.least(wanted, number))
     )
@@ -125,7 +120,7 @@ def _next(pool: CTE, picks: CTE, target: Target, schema: str) -> sa.FromClause:
         .subquery("pgvec_compared")
     )
     # Without a similarity (a zero vector has no cosine) a row comes last.
-    value = sa.func.nullif(_value(compared.c.near, compared.c.penalty), _NAN)
+    value = sa.func.nullif(_value(compared.c.near, compared.c.penalty), NAN)
     rated = sa.select(*compared.c, value.label("value")).subquery("pgvec_rated")
     order = (rated.c.value.desc().nulls_last(), rated.c.place)
     places = sa.func.array_agg(aggregate_order_by(rated.c.place, *order)).filter(rated.c.penalty != _PICKED)
@@ -137,4 +132,4 @@ def _next(pool: CTE, picks: CTE, target: Target, schema: str) -> sa.FromClause:
 
 def _value(near: sa.ColumnElement[Any], penalty: sa.ColumnElement[Any]) -> sa.ColumnElement[float]:
     diversity: sa.ColumnElement[float] = sa.cast(sa.bindparam(DIVERSITY, type_=sa.Float()), sa.Double())
-    return (_ONE - diversity) * near - diversity * penalty
+    return (ONE - diversity) * near - diversity * penalty

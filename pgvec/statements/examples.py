@@ -21,6 +21,7 @@ from sqlalchemy.sql.selectable import CTE
 
 from pgvec.model import Distance, Strategy, Target, VectorIndex, VectorType
 from pgvec.orm.indexes import extension_function
+from pgvec.statements.numbers import HALF, LEAST, NAN, ONE, ZERO, row_count, whole_number
 from pgvec.statements.plan import attributes
 from pgvec.statements.qualified import distance_between, fetched, product, similarity_of, vector_cast
 from pgvec.statements.requests import Find
@@ -51,11 +52,6 @@ PARTS = "pgvec_parts"
 
 # What Qdrant's float32 arithmetic takes for the smallest difference.
 _EPSILON = "1.1920929e-07::float8"
-_ZERO: sa.ColumnElement[float] = sa.literal_column("0::float8", sa.Float())
-_ONE: sa.ColumnElement[float] = sa.literal_column("1::float8", sa.Float())
-_HALF: sa.ColumnElement[float] = sa.literal_column("0.5::float8", sa.Float())
-_NAN: sa.ColumnElement[float] = sa.literal_column("'NaN'::float8", sa.Float())
-_LEAST: sa.ColumnElement[float] = sa.literal_column("'-Infinity'::float8", sa.Float())
 
 
 def examples_statement(find: Find, scoring: ExampleScoring, display: list[Any], schema: str) -> sa.Select[Any]:
@@ -145,11 +141,11 @@ class _ExampleBuilder(SearchBuilder):
         """Whether rows can be compared with a vector: it is there, and is not zero where the length divides."""
         if self.target.distance is not Distance.COSINE:
             return [vector.is_not(None)]
-        return [vector.is_not(None), distance_between(vector, vector, Distance.COSINE, self.schema) != _NAN]
+        return [vector.is_not(None), distance_between(vector, vector, Distance.COSINE, self.schema) != NAN]
 
     def _all_there(self) -> sa.ColumnElement[bool]:
         """Whether every example can be compared."""
-        number = sa.select(self.counted()).select_from(self.examples).scalar_subquery()
+        number = sa.select(row_count()).select_from(self.examples).scalar_subquery()
         return number == sa.func.cardinality(sa.bindparam(WEIGHTS, type_=ARRAY(sa.Float())))
 
     def _rows(self, *extra: sa.ColumnElement[Any], by_vector_index: bool = False) -> sa.Select[Any]:
@@ -224,8 +220,8 @@ class _ScoreBuilder(_ExampleBuilder):
     def _best_score(self) -> sa.ColumnElement[float]:
         examples = self.examples
         similarity = self._similarity(examples.c.vector) * examples.c.weight
-        best = sa.func.coalesce(sa.func.max(similarity).filter(examples.c.good), _LEAST)
-        worst = sa.func.coalesce(sa.func.max(similarity).filter(~examples.c.good), _LEAST)
+        best = sa.func.coalesce(sa.func.max(similarity).filter(examples.c.good), LEAST)
+        worst = sa.func.coalesce(sa.func.max(similarity).filter(~examples.c.good), LEAST)
         score = sa.case((best > worst, _share(best)), else_=-_share(worst))
         return sa.select(score).select_from(examples).correlate_except(examples).scalar_subquery()
 
@@ -242,7 +238,7 @@ class _ScoreBuilder(_ExampleBuilder):
         return self.materialized(statement, "pairs")
 
     def _of_pairs(self, pairs: CTE, value: sa.ColumnElement[float]) -> sa.ColumnElement[float]:
-        summed = sa.func.coalesce(sa.func.sum(value), _ZERO)
+        summed = sa.func.coalesce(sa.func.sum(value), ZERO)
         return sa.select(summed).select_from(pairs).correlate_except(pairs).scalar_subquery()
 
     def _target_vector(self) -> sa.ColumnElement[Any]:
@@ -259,7 +255,7 @@ class _ScoreBuilder(_ExampleBuilder):
         epsilon: sa.ColumnElement[float] = sa.literal_column(_EPSILON, sa.Float())
         difference = self._similarity(pairs.c.good) - self._similarity(pairs.c.bad) - epsilon
         # NaN is larger than any number to Postgres: a row that cannot be compared would be the best.
-        lost = sa.case((difference == _NAN, _NAN), else_=sa.func.least(difference, _ZERO))
+        lost = sa.case((difference == NAN, NAN), else_=sa.func.least(difference, ZERO))
         return self._of_pairs(pairs, _sigmoid(lost))
 
     # The branch of the index
@@ -284,13 +280,13 @@ class _ScoreBuilder(_ExampleBuilder):
         pool = max(self.shape.wanted, self.scoring.candidates) * self.plan.oversampling
         scored = (self.distance + sa.literal_column("0")).label("distance")
         found = (
-            self._rows(scored).where(applied, *self._predicate()).order_by(order).limit(self.literal(pool)).lateral()
+            self._rows(scored).where(applied, *self._predicate()).order_by(order).limit(whole_number(pool)).lateral()
         )
         keys = [found.c[f"key_{n}"] for n in range(len(self.key))]
         # What is near several examples is found by each, with the same score.
         best = sa.select(*keys, sa.func.min(found.c.distance).label("distance"), self.numbered(Strategy.INDEX))
         best = best.select_from(self._seed).join(found, sa.true()).group_by(*keys)
-        best = best.order_by(sa.literal_column("distance")).limit(self.literal(self.shape.wanted))
+        best = best.order_by(sa.literal_column("distance")).limit(whole_number(self.shape.wanted))
         return self.materialized(self._joined(best), "nearest")
 
     def _near_seed(self) -> sa.ColumnElement[float]:
@@ -302,9 +298,9 @@ class _ScoreBuilder(_ExampleBuilder):
 
 def _sigmoid(value: sa.ColumnElement[Any]) -> sa.ColumnElement[float]:
     """``x / (1 + abs(x))``: https://github.com/qdrant/qdrant/blob/master/lib/common/common/src/math.rs."""
-    return sa.type_coerce(value / (_ONE + sa.func.abs(value)), sa.Float())
+    return sa.type_coerce(value / (ONE + sa.func.abs(value)), sa.Float())
 
 
 def _share(value: sa.ColumnElement[Any]) -> sa.ColumnElement[float]:
     """The same, scaled into 0 to 1."""
-    return _HALF * (_sigmoid(value) + _ONE)
+    return HALF * (_sigmoid(value) + ONE)

@@ -23,6 +23,7 @@ from pgvec.model import Target
 from pgvec.scores import used_parts
 from pgvec.statements.filter_types import postgres_type
 from pgvec.statements.named_values import NamedValue, named_value
+from pgvec.statements.numbers import row_count, whole_number
 from pgvec.statements.shaping import FacetCount, Items
 
 __all__ = ["TOTAL", "Matching", "counts", "facet_count"]
@@ -79,7 +80,7 @@ def counts(matching: Matching, facets: Sequence[FacetCount], keys: Sequence[Any]
 def _of_values(matching: Matching, facets: dict[int, FacetCount]) -> sa.Subquery:
     """The total, and the values of all facets that have one for each row."""
     if not facets:
-        rows = _count()
+        rows = row_count()
         total = matching(sa.literal_column(str(TOTAL), sa.Integer).label("facet"), rows.label("rows"))
         return total.add_columns(rows.label("all_rows")).subquery("pgvec_counts")
     listed = matching(*(facet.value.label(f"value_{n}") for n, facet in facets.items())).subquery("pgvec_values")
@@ -89,12 +90,14 @@ def _of_values(matching: Matching, facets: dict[int, FacetCount]) -> sa.Subquery
     everything = 2 ** len(values) - 1
     number = sa.case(
         *(
-            (mask == _literal(everything - 2 ** (len(values) - 1 - place)), _literal(n))
+            (mask == whole_number(everything - 2 ** (len(values) - 1 - place)), whole_number(n))
             for place, n in enumerate(facets)
         ),
-        else_=_literal(TOTAL),
+        else_=whole_number(TOTAL),
     )
-    counted = sa.select(number.label("facet"), *values, _count().label("rows")).group_by(sets).subquery("pgvec_counted")
+    counted = (
+        sa.select(number.label("facet"), *values, row_count().label("rows")).group_by(sets).subquery("pgvec_counted")
+    )
     return _limited(counted, facets, "pgvec_counts")
 
 
@@ -116,7 +119,7 @@ def _of_items(matching: Matching, number: int, facet: FacetCount, keys: Sequence
         .subquery(f"pgvec_each_{number}")
     )
     value = each.c[f"value_{number}"]
-    counted = sa.select(_literal(number).label("facet"), value, _count().label("rows")).group_by(value)
+    counted = sa.select(whole_number(number).label("facet"), value, row_count().label("rows")).group_by(value)
     return _limited(counted.subquery(f"pgvec_counted_{number}"), {number: facet}, f"pgvec_counts_{number}")
 
 
@@ -133,9 +136,9 @@ def _not_null(item: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
 def _limited(counted: sa.Subquery, facets: dict[int, FacetCount], name: str) -> sa.Subquery:
     """The first values of every facet; rows without a value take no place."""
     values = [counted.c[f"value_{n}"] for n in facets]
-    without = sa.func.num_nulls(*values) == _literal(len(values))
+    without = sa.func.num_nulls(*values) == whole_number(len(values))
     often = [n for n, facet in facets.items() if not facet.is_histogram]
-    by_rows = sa.case((counted.c.facet.in_([_literal(n) for n in often]), -counted.c.rows), else_=_literal(0))
+    by_rows = sa.case((counted.c.facet.in_([whole_number(n) for n in often]), -counted.c.rows), else_=whole_number(0))
     place = sa.func.row_number().over(partition_by=(counted.c.facet, without), order_by=(by_rows, *values))
     together = sa.cast(sa.func.sum(counted.c.rows).over(partition_by=counted.c.facet), sa.BigInteger)
     placed = sa.select(
@@ -147,7 +150,8 @@ def _limited(counted: sa.Subquery, facets: dict[int, FacetCount], name: str) -> 
         without.label("without"),
     ).subquery(f"{name}_placed")
     limit = sa.case(
-        *((placed.c.facet == _literal(n), _literal(facet.limit)) for n, facet in facets.items()), else_=_literal(1)
+        *((placed.c.facet == whole_number(n), whole_number(facet.limit)) for n, facet in facets.items()),
+        else_=whole_number(1),
     )
     kept = sa.select(*(column for column in placed.c if column.name not in ("place", "without")), placed.c.place)
     return kept.where(sa.or_(placed.c.without, placed.c.place <= limit)).subquery(name)
@@ -218,7 +222,7 @@ def _bin(request: HistogramRequest, moment: sa.ColumnElement[Any], start: sa.Col
 def _months(moment: sa.ColumnElement[Any], months: int) -> sa.ColumnElement[Any]:
     """The first of the months that a moment's month is counted to, from January of the year 1."""
     number = sa.cast(
-        sa.extract("year", moment) * _literal(12) + sa.extract("month", moment) - _literal(13), sa.Integer()
+        sa.extract("year", moment) * whole_number(12) + sa.extract("month", moment) - whole_number(13), sa.Integer()
     )
     steps = sa.literal(months, sa.Integer())
     # Postgres' % takes the sign of the dividend, which is negative before Christ.
@@ -228,11 +232,3 @@ def _months(moment: sa.ColumnElement[Any], months: int) -> sa.ColumnElement[Any]
         sa.literal_column("0", sa.Integer), passed, type_=INTERVAL()
     )
     return sa.cast(bar, sa.DateTime())
-
-
-def _count() -> sa.ColumnElement[int]:
-    return sa.func.count(sa.literal_column("*"))
-
-
-def _literal(number: int) -> sa.ColumnElement[int]:
-    return sa.literal_column(f"{number:d}", sa.Integer)

@@ -24,8 +24,9 @@ from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.sql.selectable import CTE
 
 from pgvec.model import Strategy
-from pgvec.statements.candidates import candidates, whole_number
+from pgvec.statements.candidates import candidates
 from pgvec.statements.keyword import is_row
+from pgvec.statements.numbers import row_count, whole_number
 from pgvec.statements.plan import attributes
 from pgvec.statements.requests import Find
 from pgvec.statements.search import BRANCHES, SearchBuilder
@@ -116,7 +117,7 @@ class _GroupedBuilder:
 
     def _state(self) -> CTE:
         """One row: how many rows were found, how, and whether there may be more that match."""
-        rows = sa.func.count(sa.literal_column("*"))
+        rows = row_count()
         branch = sa.func.max(self.found.c.branch)
         # An index that was asked for rows within a distance may have missed some, however few came.
         by_index = whole_number(BRANCHES.index(Strategy.INDEX))
@@ -131,13 +132,13 @@ class _GroupedBuilder:
 
     def _near(self) -> CTE:
         """The groups of the nearest rows."""
-        rows = sa.func.count(sa.literal_column("*"))
+        rows = row_count()
         keys = self._keys_of(self.pool)
         statement = sa.select(*keys, sa.func.min(self.pool.c.distance).label("distance"), rows.label("rows"))
         return SearchBuilder.materialized(statement.group_by(*keys), "near")
 
     def _few(self) -> CTE:
-        groups = sa.select(sa.func.count(sa.literal_column("*"))).select_from(self.near).scalar_subquery()
+        groups = sa.select(row_count()).select_from(self.near).scalar_subquery()
         yes = sa.and_(self._of_state("more"), groups < self.wanted)
         return SearchBuilder.materialized(sa.select(yes.label("yes")), "missing")
 

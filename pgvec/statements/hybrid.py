@@ -22,6 +22,7 @@ from sqlalchemy.sql.selectable import CTE
 
 from pgvec.model import Fusion, Strategy, Target, VectorType
 from pgvec.statements.keyword import is_row, keyword_matches, row_type
+from pgvec.statements.numbers import HALF, NAN, ONE, ZERO, paged, whole_number
 from pgvec.statements.plan import attributes
 from pgvec.statements.qualified import distance_between, query_parameter, vector_cast
 from pgvec.statements.requests import Find
@@ -29,11 +30,6 @@ from pgvec.statements.scoring import INDEX, NEAR_WEIGHT, WORDS_WEIGHT, HybridSco
 from pgvec.statements.search import BRANCHES, QUERY, search_statement
 
 __all__ = ["hybrid_statement", "store_fusion"]
-
-_ZERO: sa.ColumnElement[float] = sa.literal_column("0::float8", sa.Float())
-_ONE: sa.ColumnElement[float] = sa.literal_column("1::float8", sa.Float())
-_HALF: sa.ColumnElement[float] = sa.literal_column("0.5::float8", sa.Float())
-_NAN: sa.ColumnElement[float] = sa.literal_column("'NaN'::float8", sa.Float())
 
 
 def hybrid_statement(find: Find, scoring: HybridScoring, display: list[Any], schema: str) -> sa.Select[Any]:
@@ -63,9 +59,7 @@ def hybrid_statement(find: Find, scoring: HybridScoring, display: list[Any], sch
     )
     statement = statement.select_from(parts).join(entity, is_row(target, parts))
     statement = statement.order_by(score.desc(), *attributes(target, target.key))
-    if scoring.offset:
-        statement = statement.offset(sa.literal_column(f"{scoring.offset:d}", sa.Integer))
-    return statement.limit(sa.literal_column(f"{scoring.limit:d}", sa.Integer))
+    return paged(statement, scoring.limit, scoring.offset)
 
 
 def store_fusion(target: Target) -> sa.Select[Any]:
@@ -127,7 +121,7 @@ def _pool(find: Find, dense: CTE, words: CTE, schema: str) -> sa.Subquery:
         sa.select(
             *(listed.c[name] for name in names),
             # A zero vector has no cosine distance; with the bare operator Postgres might look for an index.
-            sa.func.nullif(distance + sa.literal_column("0"), _NAN).label("distance"),
+            sa.func.nullif(distance + sa.literal_column("0"), NAN).label("distance"),
             words.c.score.label("score"),
             dense.c.place.label("near_place"),
             words.c.place.label("words_place"),
@@ -156,31 +150,31 @@ def _parts(pool: sa.Subquery, scoring: HybridScoring) -> sa.Subquery:
         near = _standardized(sa.case((pool.c.near_place.is_not(None), -pool.c.distance)))
         words = _standardized(sa.case((pool.c.words_place.is_not(None), pool.c.score)))
     else:
-        near = _spread(-pool.c.distance, _ONE)
-        score = sa.func.coalesce(pool.c.score, _ZERO)
-        words = _spread(score, sa.case((score > _ZERO, _ONE), else_=_ZERO))
+        near = _spread(-pool.c.distance, ONE)
+        score = sa.func.coalesce(pool.c.score, ZERO)
+        words = _spread(score, sa.case((score > ZERO, ONE), else_=ZERO))
     keys = (column for column in pool.c if column.name.startswith("key_"))
     columns = (pool.c.distance, pool.c.score, near.label("near"), words.label("words"))
     return sa.select(*keys, *columns).subquery("pgvec_parts")
 
 
 def _reciprocal(place: sa.ColumnElement[Any], rrf_k: int) -> sa.ColumnElement[float]:
-    return sa.func.coalesce(_ONE / (sa.literal_column(f"{rrf_k:d}", sa.Integer) + place), _ZERO)
+    return sa.func.coalesce(ONE / (whole_number(rrf_k) + place), ZERO)
 
 
 def _spread(value: sa.ColumnElement[Any], alone: sa.ColumnElement[float]) -> sa.ColumnElement[float]:
     """From 0 for the least of the pool to 1 for the greatest; ``alone`` where all are equal, 0 for NULL."""
     least, greatest = sa.func.min(value).over(), sa.func.max(value).over()
-    spread = sa.case((greatest > least, (value - least) / sa.func.nullif(greatest - least, _ZERO)), else_=alone)
-    return sa.case((value.is_not(None), spread), else_=_ZERO)
+    spread = sa.case((greatest > least, (value - least) / sa.func.nullif(greatest - least, ZERO)), else_=alone)
+    return sa.case((value.is_not(None), spread), else_=ZERO)
 
 
 def _standardized(value: sa.ColumnElement[Any]) -> sa.ColumnElement[float]:
     """From 0 for three standard deviations below the mean of the list to 1 for three above; 0.5 where all are equal, 0 for NULL."""
     mean, deviation = sa.func.avg(value).over(), sa.func.stddev_pop(value).over()
     six = sa.literal_column("6::float8", sa.Float())
-    scaled = (value - mean) / sa.func.nullif(six * deviation, _ZERO) + _HALF
-    return sa.case((value.is_not(None), sa.func.coalesce(scaled, _HALF)), else_=_ZERO)
+    scaled = (value - mean) / sa.func.nullif(six * deviation, ZERO) + HALF
+    return sa.case((value.is_not(None), sa.func.coalesce(scaled, HALF)), else_=ZERO)
 
 
 def _weights(target: Target, scoring: HybridScoring) -> tuple[sa.ColumnElement[float], sa.ColumnElement[float]]:
@@ -193,4 +187,4 @@ def _weights(target: Target, scoring: HybridScoring) -> tuple[sa.ColumnElement[f
             row_type(target), sa.bindparam(INDEX, type_=sa.Text()), sa.literal(target.column.name, sa.Text())
         )
     ).scalar_subquery()
-    return sa.func.coalesce(stored, near), sa.func.coalesce(_ONE - stored, words)
+    return sa.func.coalesce(stored, near), sa.func.coalesce(ONE - stored, words)

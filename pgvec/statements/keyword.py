@@ -11,6 +11,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.selectable import CTE
 
 from pgvec.model import Strategy, Target
+from pgvec.statements.numbers import paged
 from pgvec.statements.plan import attributes
 from pgvec.statements.requests import Find
 from pgvec.statements.scoring import INDEX, TEXT
@@ -73,9 +74,7 @@ def keyword_statement(find: Find, display: list[Any], *, pushed: bool, matches: 
     if find.where is not None:
         statement = statement.where(find.where)
     statement = statement.order_by(matches.c.score.desc(), *attributes(target, target.key))
-    if shape.offset:
-        statement = statement.offset(sa.literal_column(f"{shape.offset:d}", sa.Integer))
-    return statement.limit(sa.literal_column(f"{shape.limit:d}", sa.Integer))
+    return paged(statement, shape.limit, shape.offset)
 
 
 def keyword_matches(

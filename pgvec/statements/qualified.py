@@ -16,6 +16,7 @@ from pgvec.model import Distance, VectorType
 from pgvec.orm.embedding import operator_name, quote_identifier
 from pgvec.orm.indexes import extension_function
 from pgvec.orm.values import to_text
+from pgvec.statements.numbers import ONE
 
 __all__ = ["distance_between", "fetched", "product", "query_parameter", "similarity_of", "vector_cast"]
 
@@ -103,5 +104,5 @@ def similarity_of(distance: sa.ColumnElement[float], kind: Distance) -> sa.Colum
     https://github.com/qdrant/qdrant-client/blob/master/qdrant_client/local/distances.py
     """
     if kind is Distance.COSINE:
-        return sa.literal_column("1::float8", sa.Float()) - distance
+        return ONE - distance
     return -(distance * distance) if kind is Distance.L2 else -distance

@@ -38,6 +38,7 @@ from sqlalchemy.sql.selectable import CTE
 
 from pgvec.model import CompactForm, Distance, IndexMethod, Strategy, Target, VectorIndex, VectorType
 from pgvec.orm.indexes import index_expression
+from pgvec.statements.numbers import paged, row_count, whole_number
 from pgvec.statements.plan import Form, attributes, target_table
 from pgvec.statements.predicates import term_condition
 from pgvec.statements.qualified import distance_between, query_parameter, vector_cast
@@ -123,19 +124,9 @@ class SearchBuilder:
     # The small parts that also the statement for many queries is made of
 
     @staticmethod
-    def literal(number: int) -> sa.ColumnElement[int]:
-        """A number in the text of the statement."""
-        return sa.literal_column(f"{number:d}", sa.Integer)
-
-    @staticmethod
     def materialized(statement: sa.Select[Any], name: str) -> CTE:
         """A CTE that is computed once."""
         return statement.cte(f"pgvec_{name}").prefix_with("MATERIALIZED")
-
-    @staticmethod
-    def counted() -> sa.ColumnElement[int]:
-        """The number of rows."""
-        return sa.func.count(sa.literal_column("*"))
 
     @staticmethod
     def numbered(branch: Strategy) -> sa.ColumnElement[int]:
@@ -198,11 +189,11 @@ class SearchBuilder:
         if self.plan.form is Form.INDEX:
             by_index, completed = self._branches()
             return self._shown(sa.union_all(by_index, completed).subquery("found"))
-        few = self.materialized(self._compared(Strategy.EXACT).limit(self.literal(self._cap + 1)), "few")
-        counted = self.materialized(sa.select(self.counted().label("rows")).select_from(few), "counted")
+        few = self.materialized(self._compared(Strategy.EXACT).limit(whole_number(self._cap + 1)), "few")
+        counted = self.materialized(sa.select(row_count().label("rows")).select_from(few), "counted")
         number = sa.select(counted.c.rows).scalar_subquery()
-        all_few = self._nearest_of(sa.select(*few.c).where(number <= self.literal(self._cap)), few.c.distance)
-        by_index, completed = self._branches(only_if=number > self.literal(self._cap))
+        all_few = self._nearest_of(sa.select(*few.c).where(number <= whole_number(self._cap)), few.c.distance)
+        by_index, completed = self._branches(only_if=number > whole_number(self._cap))
         return self._shown(sa.union_all(self._joined(all_few), by_index, completed).subquery("found"), number)
 
     @property
@@ -223,14 +214,14 @@ class SearchBuilder:
     def _nearest_of(self, rows: sa.Select[Any], distance: sa.ColumnElement[Any]) -> sa.Select[Any]:
         """The nearest of compared rows; where those were compared by a compact form, the best of them are compared again."""
         if self.plan.compact is None:
-            return rows.order_by(distance).limit(self.literal(self.shape.wanted))
-        pool = rows.order_by(distance).limit(self.literal(self.plan.pool)).subquery()
+            return rows.order_by(distance).limit(whole_number(self.shape.wanted))
+        pool = rows.order_by(distance).limit(whole_number(self.plan.pool)).subquery()
         keys = (pool.c[f"key_{n}"] for n in range(len(self.key)))
         again = (self.distance + sa.literal_column("0")).label("distance")
         statement = (
             sa.select(*keys, again, pool.c.branch).select_from(pool).join(self.target.entity, self._is_row(pool))
         )
-        return statement.order_by(sa.literal_column("distance")).limit(self.literal(self.shape.wanted))
+        return statement.order_by(sa.literal_column("distance")).limit(whole_number(self.shape.wanted))
 
     def _compact_distance(self, form: CompactForm) -> sa.ColumnElement[float]:
         by = VectorIndex(None, IndexMethod.HNSW, self.target.distance, form.type)
@@ -263,8 +254,8 @@ class SearchBuilder:
             # In a CASE nothing is set where the index is not asked.
             applied = sa.case((only_if, applied), else_=sa.false())
         nearest = self._nearest(applied)
-        found = sa.select(self.counted().label("rows")).select_from(nearest).subquery()
-        too_few = found.c.rows < self.literal(self.shape.wanted)
+        found = sa.select(row_count().label("rows")).select_from(nearest).subquery()
+        too_few = found.c.rows < whole_number(self.shape.wanted)
         short = self.materialized(
             sa.select((too_few if only_if is None else sa.and_(too_few, only_if)).label("yes"))
             .select_from(found.join(settings.kept, sa.true()))
@@ -282,14 +273,14 @@ class SearchBuilder:
         )
         rows = rows.where(*self._predicate())
         if self.plan.holds_whole_vectors:
-            return self.materialized(rows.order_by(self.distance).limit(self.literal(self.shape.wanted)), "nearest")
+            return self.materialized(rows.order_by(self.distance).limit(whole_number(self.shape.wanted)), "nearest")
         assert self.plan.index is not None
         candidates = rows.order_by(self._indexed_distance(self.plan.index))
         pool = self.materialized(
-            candidates.limit(self.literal(self.shape.wanted * self.plan.oversampling)), "candidates"
+            candidates.limit(whole_number(self.shape.wanted * self.plan.oversampling)), "candidates"
         )
         return self.materialized(
-            sa.select(*pool.c).order_by(pool.c.distance).limit(self.literal(self.shape.wanted)), "nearest"
+            sa.select(*pool.c).order_by(pool.c.distance).limit(whole_number(self.shape.wanted)), "nearest"
         )
 
     def _predicate(self) -> list[sa.ColumnElement[bool]]:
@@ -335,9 +326,7 @@ class SearchBuilder:
             statement = statement.where(self._is_within(found))
         keys = (found.c[f"key_{n}"] for n in range(len(self.key)))
         statement = statement.order_by(found.c.distance, *keys)
-        if self.shape.offset:
-            statement = statement.offset(self.literal(self.shape.offset))
-        return statement.limit(self.literal(self.shape.limit))
+        return paged(statement, self.shape.limit, self.shape.offset)
 
 
 def _plain_columns(target: Target) -> list[Any]:

@@ -21,6 +21,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.selectable import CTE
 
 from pgvec.model import Strategy
+from pgvec.statements.numbers import row_count, whole_number
 from pgvec.statements.plan import Form
 from pgvec.statements.qualified import vector_cast
 from pgvec.statements.requests import Find
@@ -82,7 +83,7 @@ class _ManyBuilder(SearchBuilder):
         many = None
         if self.plan.form is Form.COUNTED:
             counted = self._count_up_to(self._cap)
-            many = counted > self.literal(self._cap)
+            many = counted > whole_number(self._cap)
         nearest = self._each(self._by_index(many), "nearest")
         is_restored = self._restored(nearest)
         short = self._short(nearest)
@@ -106,11 +107,11 @@ class _ManyBuilder(SearchBuilder):
         rows = self._rows(*shown, by_vector_index=True).where(*self._predicate())
         if many is not None:
             rows = rows.where(many)
-        wanted = self.literal(self.shape.wanted)
+        wanted = whole_number(self.shape.wanted)
         if self.plan.holds_whole_vectors or self.plan.index is None:
             return rows.order_by(self.distance).limit(wanted)
         pool = rows.order_by(self._indexed_distance(self.plan.index))
-        candidates = pool.limit(self.literal(self.shape.wanted * self.plan.oversampling)).subquery()
+        candidates = pool.limit(whole_number(self.shape.wanted * self.plan.oversampling)).subquery()
         return sa.select(*candidates.c).order_by(candidates.c.distance).limit(wanted)
 
     def _compact_of_query(self, index: Any) -> sa.ColumnElement[Any]:
@@ -118,27 +119,27 @@ class _ManyBuilder(SearchBuilder):
 
     def _count_up_to(self, cap: int) -> sa.ColumnElement[int]:
         rows: sa.Select[Any] = (
-            self._rows().with_only_columns(sa.literal_column("1").label("one")).limit(self.literal(cap + 1))
+            self._rows().with_only_columns(sa.literal_column("1").label("one")).limit(whole_number(cap + 1))
         )
         few = self.materialized(rows, "few")
-        counted = self.materialized(sa.select(self.counted().label("rows")).select_from(few), "counted")
+        counted = self.materialized(sa.select(row_count().label("rows")).select_from(few), "counted")
         return sa.select(counted.c.rows).scalar_subquery()
 
     def _restored(self, nearest: CTE) -> sa.ColumnElement[bool]:
         assert self.settings is not None
-        found = sa.select(self.counted().label("rows")).select_from(nearest).subquery()
+        found = sa.select(row_count().label("rows")).select_from(nearest).subquery()
         statement = sa.select(self.settings.restored(found.c.rows).label("yes"))
         restored = self.materialized(statement.select_from(found.join(self.settings.kept, sa.true())), "restored")
         return sa.select(restored.c.yes).scalar_subquery()
 
     def _short(self, nearest: CTE) -> CTE:
-        counts = sa.select(nearest.c.number, self.counted().label("rows")).group_by(nearest.c.number).subquery()
+        counts = sa.select(nearest.c.number, row_count().label("rows")).group_by(nearest.c.number).subquery()
         queries = self.query
         statement = (
             sa.select(queries.c.number, queries.c.vector)
             .select_from(queries)
             .outerjoin(counts, counts.c.number == queries.c.number)
-            .where(sa.func.coalesce(counts.c.rows, sa.literal_column("0")) < self.literal(self.shape.wanted))
+            .where(sa.func.coalesce(counts.c.rows, sa.literal_column("0")) < whole_number(self.shape.wanted))
         )
         return self.materialized(statement, "short")
 

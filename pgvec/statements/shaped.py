@@ -17,16 +17,15 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import array
 
-from pgvec.statements.candidates import Candidates, candidates, whole_number
+from pgvec.statements.candidates import Candidates, candidates
 from pgvec.statements.facets import counts
 from pgvec.statements.keyword import is_row
+from pgvec.statements.numbers import NAN, paged, row_count
 from pgvec.statements.plan import attributes
 from pgvec.statements.requests import Find
 from pgvec.statements.shaping import FacetCount, Shaping
 
 __all__ = ["shaped_statement"]
-
-_NAN: sa.ColumnElement[float] = sa.literal_column("'NaN'::float8", sa.Double())
 
 
 def shaped_statement(find: Find, shaping: Shaping, display: list[Any], schema: str, *, watched: bool) -> sa.Select[Any]:
@@ -67,14 +66,14 @@ def _page(find: Find, shaping: Shaping, found: Candidates) -> sa.Subquery:
     keys = [rows.c[f"key_{n}"] for n in range(len(find.target.key))]
     score: sa.ColumnElement[Any] = rows.c.score
     if shaping.score is not None:
-        score = sa.func.nullif(sa.cast(shaping.score, sa.Double()), _NAN, type_=sa.Double())
+        score = sa.func.nullif(sa.cast(shaping.score, sa.Double()), NAN, type_=sa.Double())
     if shaping.order_by:
         order = list(shaping.order_by)
     elif shaping.score is not None or found.by_score:
         order = [score.desc().nulls_last()]
     else:
         order = [rows.c.distance]
-    pool = sa.select(sa.func.count(sa.literal_column("*"))).select_from(rows).scalar_subquery()
+    pool = sa.select(row_count()).select_from(rows).scalar_subquery()
     details = array((score, rows.c.branch, pool), type_=sa.Double())
     place = sa.func.row_number().over(order_by=(*order, *keys))
     statement = sa.select(
@@ -83,9 +82,7 @@ def _page(find: Find, shaping: Shaping, found: Candidates) -> sa.Subquery:
     if shaping.score is not None or shaping.order_by:
         statement = statement.join(find.target.entity, is_row(find.target, rows))
     statement = statement.order_by(sa.literal_column("place"))
-    if shaping.offset:
-        statement = statement.offset(whole_number(shaping.offset))
-    return statement.limit(whole_number(shaping.limit)).subquery("pgvec_page")
+    return paged(statement, shaping.limit, shaping.offset).subquery("pgvec_page")
 
 
 def _counted(facets: tuple[FacetCount, ...], parts: list[sa.Subquery]) -> list[sa.ColumnElement[Any]]:
