@@ -154,22 +154,21 @@ class PreparedFind:
 
     def found(self, rows: Iterable[Sequence[Any]], session: Session | None) -> list[Found]:
         """Return what was found in processed rows: records or named rows, with distance, branch and what else there is."""
-        cut = -self._trailing - len(self._extra_types)
+        cut, make = -self._trailing - len(self._extra_types), self._maker(session)
         if self._extra_types:
             # A row that only counts has no branch, and no record.
-            return [(None if row[cut + 1] is None else self._record(row[:cut], session), *row[cut:]) for row in rows]
-        if self._row_type is not None:
-            return [(self._row_type._make(row[:cut]), *row[cut:]) for row in rows]
-        assert self.reader is not None
-        if self.through_orm:
-            return [(self.reader.guard(row[0]), *row[cut:]) for row in rows]
-        return [(self.reader.record(row[:cut], session), *row[cut:]) for row in rows]
+            return [(None if row[cut + 1] is None else make(row[:cut]), *row[cut:]) for row in rows]
+        return [(make(row[:cut]), *row[cut:]) for row in rows]
 
-    def _record(self, values: Sequence[Any], session: Session | None) -> Any:
+    def _maker(self, session: Session | None) -> Callable[[Sequence[Any]], Any]:
+        """Return what makes a record, or a named row, of the values of a row."""
         if self._row_type is not None:
-            return self._row_type._make(values)
-        assert self.reader is not None
-        return self.reader.guard(values[0]) if self.through_orm else self.reader.record(values, session)
+            return self._row_type._make  # type: ignore[no-any-return]
+        reader = self.reader
+        assert reader is not None
+        if self.through_orm:
+            return lambda values: reader.guard(values[0])
+        return lambda values: reader.record(values, session)
 
 
 def prepare_find(find: Find, schema: str, dialect: sa.Dialect, *, watched: bool = False) -> PreparedFind:
@@ -213,24 +212,23 @@ def _expressions(find: Find) -> Iterator[Any]:
     """Yield the caller's expressions: what may differ from call to call although the statement is the same."""
     if find.where is not None:
         yield find.where
-    yield from _displayed_expressions(find)
-    if find.shaping is not None:
-        yield from find.shaping.expressions()
+    yield from _further_expressions(find)
 
 
-def _displayed_expressions(find: Find) -> Iterator[Any]:
+def _further_expressions(find: Find) -> Iterator[Any]:
+    """Yield what is not the condition: expressions to display, and those by which rows are ordered, grouped or counted."""
     for item in find.display or ():
         if not isinstance(item, InstrumentedAttribute | sa.Column):
             yield item
+    if find.shaping is not None:
+        yield from find.shaping.expressions()
 
 
 def _keys(find: Find) -> Iterator[Any]:
     """Yield SQLAlchemy's signs of equal structure for the caller's expressions."""
     if find.where is not None:
         yield find.where_key
-    for expression in _displayed_expressions(find):
-        yield expression._generate_cache_key()  # noqa: SLF001 - see above
-    for expression in () if find.shaping is None else find.shaping.expressions():
+    for expression in _further_expressions(find):
         yield expression._generate_cache_key()  # noqa: SLF001 - see above
 
 
