@@ -87,6 +87,10 @@ class Target:
         # A target is part of the key of every prepared statement; these three tell nearly all of them apart.
         return hash((self.name, self.column.attribute, self.distance))
 
+    def similarity(self, distance: float | None) -> float | None:
+        """Return the cosine similarity for a cosine distance; None for other distances, and where no vector was compared."""
+        return 1.0 - distance if self.distance is Distance.COSINE and distance is not None else None
+
     @property
     def index(self) -> VectorIndex | None:
         """The index that a search without a filter can use: first a complete one of this distance."""

@@ -81,9 +81,8 @@ def diverse_search(target: Target, asked: DiverseQuestion) -> Generator[Request,
     found: Sequence[Found] = yield replace(find, scoring=scoring)
     if not found and question.record_key is not None:
         yield from require_embedding(target, question.record_key)
-    is_cosine = target.distance is Distance.COSINE
     matches = [
-        Match(record, distance, 1.0 - distance if is_cosine else None, details[0], rank)
+        Match(record, distance, target.similarity(distance), details[0], rank)
         for rank, (record, distance, details, _) in enumerate(found, start=scoring.offset + 1)
     ]
     return Matches(tuple(matches), _receipt_of_candidates(find, scoring, found, statements + 1))
@@ -91,16 +90,15 @@ def diverse_search(target: Target, asked: DiverseQuestion) -> Generator[Request,
 
 def _match(target: Target, scoring: ExampleScoring, row: Found, rank: int) -> Match[Any]:
     if scoring.formula is Formula.SUM_OF_VECTORS:
-        return Match(row[0], row[1], 1.0 - row[1] if target.distance is Distance.COSINE else None, None, rank)
+        return Match(row[0], row[1], target.similarity(row[1]), None, rank)
     return Match(row[0], math.nan, None, 0.0 - row[1], rank)
 
 
 def _receipt_of_candidates(find: Find, scoring: DiverseScoring, found: Sequence[Found], statements: int) -> Receipt:
     """The receipt of the search for the candidates, of which the answer is a part."""
-    # A receipt looks at the first of what was found, at the distances, and at the number.
     number = int(found[0][2][2]) if found else 0
     rows = [(row[0], row[1], int(row[2][1]), row[3]) for row in found]
-    whole = receipt(find, [*rows, *rows[:1] * (number - len(rows))], statements)
+    whole = receipt(find, rows, statements, returned=number)
     return replace(
         whole,
         complete=len(found) == scoring.limit or whole.complete,

@@ -11,15 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgvec.errors import QueryError
-from pgvec.model import Distance, FusionReport, Match, Matches, Receipt, Strategy, Target
+from pgvec.model import FusionReport, Match, Matches, Receipt, Strategy, Target
 from pgvec.operations.keyword import raise_pending
 from pgvec.operations.search import Question, planned
 from pgvec.operations.shaped import shaped_matches
 from pgvec.statements.hybrid import store_fusion
-from pgvec.statements.requests import Execute, Request
+from pgvec.statements.requests import Execute, Find, Request
 from pgvec.statements.scoring import INDEX, NEAR_WEIGHT, HybridScoring
 from pgvec.statements.search import BRANCHES
-from pgvec.statements.shaping import Shaping
 
 __all__ = ["DEFAULT_WEIGHT", "HybridQuestion", "Judgement", "hybrid_search", "tune_fusion"]
 
@@ -63,32 +62,20 @@ def hybrid_search(target: Target, asked: HybridQuestion) -> Generator[Request, A
     Raises:
         MigrationPendingError: The schema ``pgvec`` lacks the functions.
     """
-    if asked.question.shaping is not None:
-        return (yield from _shaped(target, asked, asked.question.shaping))
-    found, receipt = yield from _found(target, asked)
-    is_cosine = target.distance is Distance.COSINE
+    find, found, statements = yield from _ask(target, asked)
+    if find.shaping is not None:
+        return shaped_matches(find, find.shaping, found, statements)
     matches = tuple(
         Match(
             record,
             math.nan if distance is None else distance,
-            1.0 - distance if is_cosine and distance is not None else None,
+            target.similarity(distance),
             details[0],
             rank,
         )
         for rank, (record, distance, details, _) in enumerate(found, start=asked.scoring.offset + 1)
     )
-    return Matches(matches, receipt)
-
-
-def _shaped(target: Target, asked: HybridQuestion, shaping: Shaping) -> Generator[Request, Any, Matches[Any]]:
-    find, statements = yield from planned(target, asked.question)
-    find = replace(find, scoring=asked.scoring)
-    try:
-        rows: Sequence[tuple[Any, ...]] = yield find
-    except QueryError as exc:
-        raise_pending(exc)
-        raise
-    return shaped_matches(find, shaping, rows, statements + 1)
+    return Matches(matches, _receipt(find, asked.scoring, found, statements))
 
 
 def tune_fusion(
@@ -101,7 +88,7 @@ def tune_fusion(
     """
     curves = []
     for judgement in judgements:
-        found, _ = yield from _found(target, judgement.question)
+        _, found, _ = yield from _ask(target, judgement.question)
         curves.append(_curve(found, judgement.gains, limit))
     table = np.array(curves)
     default = float(table[:, np.argmin(np.abs(_GRID - DEFAULT_WEIGHT))].mean())
@@ -114,7 +101,8 @@ def tune_fusion(
     return FusionReport(weight, default, tuned, improves, len(table), limit)
 
 
-def _found(target: Target, asked: HybridQuestion) -> Generator[Request, Any, tuple[Sequence[_Found], Receipt]]:
+def _ask(target: Target, asked: HybridQuestion) -> Generator[Request, Any, tuple[Find, Sequence[_Found], int]]:
+    """Send the search; return it, what was found, and how many statements were sent."""
     find, statements = yield from planned(target, asked.question)
     find = replace(find, scoring=asked.scoring)
     try:
@@ -122,11 +110,15 @@ def _found(target: Target, asked: HybridQuestion) -> Generator[Request, Any, tup
     except QueryError as exc:
         raise_pending(exc)
         raise
+    return find, found, statements + 1
+
+
+def _receipt(find: Find, scoring: HybridScoring, found: Sequence[_Found], statements: int) -> Receipt:
     branch = BRANCHES[int(found[0][2][1])] if found else Strategy.EXACT
-    scoring, returned = asked.scoring, len(found)
+    returned = len(found)
     # All candidates of both lists came back, and there are no more rows than candidates.
     everything = returned < scoring.limit and branch is not Strategy.INDEX and (returned > 0 or not scoring.offset)
-    receipt = Receipt(
+    return Receipt(
         strategy=branch,
         complete=everything or returned == scoring.limit,
         exact=everything,
@@ -135,10 +127,9 @@ def _found(target: Target, asked: HybridQuestion) -> Generator[Request, Any, tup
         requested=scoring.limit,
         returned=returned,
         ef_search=find.plan.ef_search,
-        statements=statements + 1,
+        statements=statements,
         warnings=find.plan.warnings,
     )
-    return found, receipt
 
 
 def _curve(found: Sequence[_Found], gains: Mapping[tuple[Any, ...], float], limit: int) -> NDArray[np.float64]:

@@ -17,26 +17,28 @@ __all__ = ["Found", "receipt"]
 Found: TypeAlias = tuple[Any, ...]
 
 
-def receipt(find: Find, found: Sequence[Found], statements: int) -> Receipt:
+def receipt(find: Find, found: Sequence[Found], statements: int, *, returned: int | None = None) -> Receipt:
     """Return the receipt of a search.
 
     Args:
         find: What was asked, and how it was to be answered.
         found: What came back.
         statements: How many statements were sent.
+        returned: How many rows the search found, where what came back is only a part of them.
     """
+    number = len(found) if returned is None else returned
     branch = _branch(find, found)
     by_index = branch is Strategy.INDEX
-    matching, is_exact = _matching(find, found, branch)
+    matching, is_exact = _matching(find, found, number, branch)
     is_compact = not by_index and find.plan.compact is not None and not (is_exact and matching <= find.plan.pool)
     return Receipt(
         strategy=_strategy(find, branch, is_compact=is_compact),
-        complete=not by_index or len(found) == find.shape.limit,
+        complete=not by_index or number == find.shape.limit,
         exact=not by_index and not is_compact,
         matching=matching,
         matching_is_exact=is_exact,
         requested=find.shape.limit,
-        returned=len(found),
+        returned=number,
         ef_search=None if find.plan.form is Form.EXACT else find.plan.ef_search,
         statements=statements,
         warnings=(*find.plan.warnings, *_warnings(find, found, branch)),
@@ -61,10 +63,10 @@ def _branch(find: Find, found: Sequence[Found]) -> Strategy:
     return Strategy.INDEX if find.shape.bounded or find.shape.offset else Strategy.COMPLETED
 
 
-def _matching(find: Find, found: Sequence[Found], branch: Strategy) -> tuple[int, bool]:
+def _matching(find: Find, found: Sequence[Found], number: int, branch: Strategy) -> tuple[int, bool]:
     """How many rows match as far as the answer tells, and whether that is all of them."""
-    seen = find.shape.offset + len(found) if found else 0
-    if branch is not Strategy.INDEX and len(found) < find.shape.limit and (found or not find.shape.offset):
+    seen = find.shape.offset + number if found else 0
+    if branch is not Strategy.INDEX and number < find.shape.limit and (found or not find.shape.offset):
         return seen, True
     counted = found[0][3] if found and not find.shape.bounded else None
     if counted is None:

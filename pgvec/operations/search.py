@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pgvec.errors import RecordNotFoundError
-from pgvec.model import Distance, Match, Matches, Target, VectorType
+from pgvec.model import Match, Matches, Target, VectorType
 from pgvec.operations.receipt import Found, receipt
 from pgvec.orm.values import check_value, to_text
 from pgvec.statements.plan import SearchShape
@@ -73,10 +73,9 @@ def search_many(target: Target, question: Question) -> Generator[Request, Any, l
 
 
 def _matches(find: Find, found: Sequence[Found], statements: int, *, first_rank: int = 1) -> Matches[Any]:
-    is_cosine = find.target.distance is Distance.COSINE
+    similarity = find.target.similarity
     matches = [
-        Match(row[0], row[1], 1.0 - row[1] if is_cosine else None, None, rank)
-        for rank, row in enumerate(found, start=first_rank)
+        Match(row[0], row[1], similarity(row[1]), None, rank) for rank, row in enumerate(found, start=first_rank)
     ]
     return Matches(tuple(matches), receipt(find, found, statements))
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any, TypeAlias
 
-from pgvec.model import Distance, Facet, FacetValue, Groups, Match, Matches, MatchGroup, Receipt, Strategy, Target
+from pgvec.model import Facet, FacetValue, Groups, Match, Matches, MatchGroup, Receipt, Strategy, Target
 from pgvec.operations.receipt import Found, receipt
 from pgvec.operations.search import Question, planned, require_embedding
 from pgvec.operations.search import search as plain_search
@@ -84,11 +84,10 @@ def search_groups(target: Target, question: Question) -> Generator[Request, Any,
 
 def _match(find: Find, row: _Shaped, rank: int, *, undefined: bool = False) -> Match[Any]:
     distance, score = row[1], row[_DETAILS][0]
-    similar = find.target.distance is Distance.COSINE and distance is not None
     return Match(
         row[0],
         math.nan if distance is None else distance,
-        1.0 - distance if similar else None,
+        find.target.similarity(distance),
         math.nan if score is None and undefined else score,
         rank,
     )
@@ -113,8 +112,7 @@ def _of_candidates(find: Find, rows: Sequence[_Shaped], statements: int) -> Rece
     pool = int(rows[0][_DETAILS][2]) if rows else 0
     if find.scoring is None:
         found: list[Found] = [(None, row[1], int(row[_DETAILS][1]), row[3]) for row in rows]
-        found += [(None, 0.0, *found[0][2:])] * (pool - len(found)) if found else []
-        return receipt(find, found, statements)
+        return receipt(find, found, statements, returned=pool)
     branch = BRANCHES[int(rows[0][_DETAILS][1])] if rows else Strategy.EXACT
     everything = pool < find.shape.limit and branch is not Strategy.INDEX
     return Receipt(
@@ -138,8 +136,8 @@ def _receipt_of_groups(
     inner = receipt(find, [], statements)
     if rows:
         branch, pool, few = (row if row is not None else 0 for row in rows[0][_DETAILS][1:])
-        found: list[Found] = [(None, 0.0, int(branch), rows[0][3])] * int(pool)
-        inner = receipt(find, found, statements)
+        found: list[Found] = [(None, 0.0, int(branch), rows[0][3])] if pool else []
+        inner = receipt(find, found, statements, returned=int(pool))
         if few:
             warning = (
                 f"the {int(pool):,} nearest rows are of fewer groups than were asked for: the same statement looked for others "
