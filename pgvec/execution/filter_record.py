@@ -8,19 +8,17 @@ from threading import Lock
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from pgvec.errors import ConfigurationError, MigrationPendingError, PgvecError
 from pgvec.execution.sqlstate import DRIVER_ERRORS, translate
 from pgvec.statements.filter_shapes import add_searches, shape_of
-from pgvec.statements.plan import target_table
+from pgvec.statements.plan import relation_text, target_table
 from pgvec.statements.requests import Find
 
 __all__ = ["FilterRecord"]
 
 _MOST_SHAPES = 1_000
 _MISSING = frozenset({"42P01", "3F000"})
-_quote = PGDialect().identifier_preparer.quote_identifier  # type: ignore[no-untyped-call]
 
 
 class FilterRecord:
@@ -102,8 +100,7 @@ class FilterRecord:
             return self._known[key]
         shape = shape_of(find.target, find.where, by_record=find.shape.by_record)
         table = target_table(find.target)
-        relation = ".".join(_quote(part) for part in (table.schema, table.name) if part is not None)
-        entry = None if shape is None else (relation, shape)
+        entry = None if shape is None else (relation_text(table.name, table.schema), shape)
         if key is not None:
             if len(self._known) >= _MOST_SHAPES:
                 self._known.clear()

@@ -6,13 +6,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from importlib import resources
 from threading import Lock
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from pgvec.execution.facts import require_psycopg
 from pgvec.model import (
@@ -28,7 +26,8 @@ from pgvec.model import (
 )
 from pgvec.orm.index_text import faithfulness, read_catalog_text, serving
 from pgvec.orm.rules import SERVED_BY_BITS
-from pgvec.statements.plan import target_table
+from pgvec.sql import query_text
+from pgvec.statements.plan import relation_text, target_table
 from pgvec.statements.predicates import read_terms
 from pgvec.statements.selectivity import number_of
 
@@ -39,8 +38,6 @@ SECONDS_KNOWN = 300.0
 
 _Key: TypeAlias = tuple[Target, str | None]
 _Ask: TypeAlias = Callable[[sa.TextClause, Mapping[str, Any]], Sequence[Any]]
-
-_quote: Callable[[str], str] = PGDialect().identifier_preparer.quote_identifier  # type: ignore[no-untyped-call]
 
 _known: WeakKeyDictionary[sa.Pool, dict[_Key, tuple[float, TableFacts]]] = WeakKeyDictionary()
 _lock = Lock()
@@ -60,8 +57,7 @@ _COSTS = sa.text(
 @cache
 def _survey_text() -> sa.TextClause:
     """The statement, with the parameter ``relation``: a table's name as SQL writes it."""
-    text = (resources.files("pgvec.sql") / "queries" / "survey.sql").read_text(encoding="utf-8")
-    return sa.text(text.replace("::", "\\:\\:").replace("%(relation)s", ":relation"))
+    return sa.text(query_text("survey").replace("::", "\\:\\:").replace("%(relation)s", ":relation"))
 
 
 def known_survey(connection: sa.Connection, target: Target) -> TableFacts | None:
@@ -111,8 +107,7 @@ def ask_survey(ask: _Ask, target: Target, schema: str | None) -> tuple[TableFact
     Returns:
         As :func:`take_survey`.
     """
-    name = _quote(target_table(target).name)
-    relation = {"relation": f"{_quote(schema)}.{name}" if schema else name}
+    relation = {"relation": relation_text(target_table(target).name, schema)}
     rows = ask(_survey_text(), relation)
     if not rows:
         return None, 1

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from functools import cache
-from importlib import resources
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from pgvec.errors import InvalidOptionError, MappingMismatchError
 from pgvec.model import Advice, FilterShape, TableState, Target, read_shape
+from pgvec.sql import query_text
 from pgvec.statements.advice import advise as rules
-from pgvec.statements.plan import target_table
+from pgvec.statements.plan import relation_text, target_table
 from pgvec.statements.requests import Execute, Request, Survey
 
 __all__ = ["advise", "checked_shapes"]
 
 _MOST_SHAPES = 1_000
-_DIALECT = PGDialect()  # type: ignore[no-untyped-call]
 _SHAPES = sa.text(
     "SELECT shape, searches FROM pgvec.filter_shape"
     " WHERE relation_schema = :schema AND relation_name = :name ORDER BY searches DESC, shape LIMIT :most"
@@ -38,7 +36,9 @@ def advise(target: Target, filters: Sequence[FilterShape]) -> Generator[Request,
         InvalidOptionError: A filter names a column that the table does not have.
     """
     facts, _ = yield Survey(target, fresh=True)
-    answer = yield Execute(_statement(), target, {"relation": _relation(target), "vector": target.column.name})
+    table = target_table(target)
+    named = {"relation": relation_text(table.name, table.schema), "vector": target.column.name}
+    answer = yield Execute(_statement(), target, named)
     if facts is None or not answer.rows:
         raise MappingMismatchError(
             f"there is no table {target.name!r} with a column {target.column.name!r} to give advice on"
@@ -70,13 +70,8 @@ def checked_shapes(filters: object) -> list[FilterShape]:
 
 @cache
 def _statement() -> sa.TextClause:
-    text = (resources.files("pgvec.sql") / "queries" / "advice.sql").read_text(encoding="utf-8")
-    text = text.replace("::", "\\:\\:")
+    text = query_text("advice").replace("::", "\\:\\:")
     return sa.text(text.replace("%(relation)s", ":relation").replace("%(vector)s", ":vector"))
-
-
-def _relation(target: Target) -> str:
-    return _DIALECT.identifier_preparer.format_table(target_table(target))
 
 
 def _state(row: Any) -> TableState:

@@ -26,7 +26,7 @@ from pgvec.repository import checks
 from pgvec.statements.filters import build_filter
 from pgvec.statements.load import OnConflict
 from pgvec.statements.load_requests import RowForm
-from pgvec.statements.plan import SearchShape, attributes
+from pgvec.statements.plan import SearchShape, attributes, own_tables
 from pgvec.statements.search import AFTER, QUERY
 from pgvec.statements.search_many import QUERIES
 
@@ -376,7 +376,7 @@ def _column(target: Target, column: Any) -> Any:
 def _require_own(target: Target, column: Any) -> None:
     """Refuse a column of another table, which would join it without a condition and multiply the rows."""
     element = column.__clause_element__() if hasattr(column, "__clause_element__") else column
-    own = {target.entity} if isinstance(target.entity, sa.Table) else set(sa.inspect(target.entity).tables)
+    own = own_tables(target)
     for part in _outer_columns(element):
         if isinstance(part.table, sa.Table) and part.table not in own:
             raise InvalidOptionError(

@@ -11,7 +11,7 @@ from importlib.resources.abc import Traversable
 
 from pgvec.errors import ConfigurationError, InvalidOptionError
 
-__all__ = ["Script", "find_script", "frozen_checksums", "read_scripts", "scripts"]
+__all__ = ["Script", "find_script", "frozen_checksums", "query_text", "read_scripts", "scripts"]
 
 _UP_FILE = re.compile(r"(\d{4}_[a-z0-9_]+)\.up\.sql")
 
@@ -87,6 +87,11 @@ def find_script(name: str) -> Script:
             return script
     known = ", ".join(script.name for script in scripts())
     raise InvalidOptionError(f"There is no migration {name!r}; known: {known}")
+
+
+def query_text(name: str) -> str:
+    """Return the text of a query of pgvec's own, by its name without ``.sql``."""
+    return (resources.files("pgvec.sql") / "queries" / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def frozen_checksums() -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cache
-from importlib import resources
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,7 +21,7 @@ from pgvec.model.doctor import (
     VectorSample,
 )
 from pgvec.model.index_build import IndexState
-from pgvec.sql import migration_record
+from pgvec.sql import migration_record, query_text
 from pgvec.statements.qualified import vector_cast
 
 __all__ = [
@@ -65,7 +64,7 @@ FILTERS = sa.select(_shape).order_by(_shape.c.searches.desc(), _shape.c.shape).l
 @cache
 def query(name: str) -> sa.TextClause:
     """Return the query ``doctor_<name>.sql``."""
-    return sa.text((resources.files("pgvec.sql") / "queries" / f"doctor_{name}.sql").read_text(encoding="utf-8"))
+    return sa.text(query_text(f"doctor_{name}"))
 
 
 def load_library(extension_schema: str) -> sa.Select[Any]:

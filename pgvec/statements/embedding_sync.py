@@ -12,8 +12,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, OID, Insert, insert
 from sqlalchemy.types import UserDefinedType
 
 from pgvec.model import ClaimedRow, EmbeddingSync, FailedRow, WrittenRow
-from pgvec.orm.embedding import quote_identifier
 from pgvec.sql import SCHEMA
+from pgvec.statements.plan import relation_text
 
 __all__ = [
     "backlog",
@@ -107,12 +107,9 @@ def document_hash(document: str) -> str:
 
 def create(sync: EmbeddingSync, backfill: str) -> sa.Select[Any]:
     """Declare a sync and return its name."""
-    table = ".".join(
-        quote_identifier(part).replace("%%", "%") for part in (sync.schema, sync.table) if part is not None
-    )
     return sa.select(
         sa.func.pgvec.sync_create(
-            sa.cast(table, _Regclass()),
+            sa.cast(relation_text(sync.table, sync.schema), _Regclass()),
             sa.cast(list(sync.source), ARRAY(sa.Text)),
             sa.cast(sync.column, sa.Text),
             sa.cast(sync.embedder, sa.Text),

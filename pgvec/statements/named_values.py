@@ -8,14 +8,15 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapper, RelationshipProperty
-from sqlalchemy.sql.selectable import SelectBase
 
 from pgvec.errors import InvalidFilterError, InvalidOptionError
 from pgvec.model import Target
 from pgvec.orm.column_types import describe_type
 from pgvec.statements.filter_fields import find_field
+from pgvec.statements.plan import own_tables
+from pgvec.statements.related import named_tables
 
-__all__ = ["NamedValue", "named_value", "own_tables", "require_own"]
+__all__ = ["NamedValue", "named_value", "require_own"]
 
 # Each part nests the expression once more.
 _DEEPEST_PATH = 20
@@ -55,7 +56,7 @@ def named_value(target: Target, item: object, option: str) -> NamedValue:
     name = getattr(item, "key", None) or getattr(element, "name", None)
     element = element.element if isinstance(element, sa.Label) else element
     _refuse_embedding(element, option, str(name))
-    others = {table for table in _tables(element) if table not in own_tables(target)}
+    others = {table for table in named_tables(element) if table not in own_tables(target)}
     if others:
         element, nullable = _of_related(target, element, others, option), True
     else:
@@ -65,19 +66,12 @@ def named_value(target: Target, item: object, option: str) -> NamedValue:
 
 def require_own(target: Target, element: sa.ColumnElement[Any], option: str) -> None:
     """Refuse a column of another table, which would join it without a condition and multiply the rows."""
-    for table in _tables(element):
+    for table in named_tables(element):
         if table not in own_tables(target):
             raise InvalidOptionError(
                 f"{option}= names a column of {_description(table)}, which is not {target.name}: read it in a scalar subquery, "
                 "or ask whether it is so with <relationship>.has(...)"
             )
-
-
-def own_tables(target: Target) -> frozenset[Any]:
-    """Return the tables that the target's records are made of."""
-    return frozenset(
-        [target.entity] if isinstance(target.entity, sa.Table) else sa.inspect(target.entity).tables,
-    )
 
 
 def _by_name(target: Target, name: str, option: str) -> NamedValue:
@@ -108,7 +102,7 @@ def _embedding(option: str, name: str) -> InvalidOptionError:
 def _of_related(target: Target, element: sa.ColumnElement[Any], others: set[Any], option: str) -> sa.ColumnElement[Any]:
     """Read an expression on a related model along the one relationship that leads to a single record of it."""
     listed = " and ".join(sorted(_description(table) for table in others))
-    if isinstance(target.entity, sa.Table) or len(others) > 1 or _tables(element) & own_tables(target):
+    if isinstance(target.entity, sa.Table) or len(others) > 1 or named_tables(element) & own_tables(target):
         raise InvalidOptionError(
             f"{option}= names columns of {listed}: read them in a scalar subquery, select(...).where(...).scalar_subquery()"
         )
@@ -125,20 +119,6 @@ def _of_related(target: Target, element: sa.ColumnElement[Any], others: set[Any]
     # Left to itself, SQLAlchemy would take the related table from the outer query too, where that has it.
     found = sa.select(element).where(along.__clause_element__()).correlate(*own_tables(target))
     return found.scalar_subquery()
-
-
-def _tables(element: Any) -> set[Any]:
-    """Return the tables whose columns an expression names outside of subqueries."""
-    tables = set()
-    waiting: list[Any] = [element]
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, SelectBase | sa.ScalarSelect | sa.Exists):
-            continue
-        if isinstance(part, sa.Column) and part.table is not None:
-            tables.add(part.table)
-        waiting.extend(part.get_children())
-    return tables
 
 
 def _description(table: Any) -> str:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from pgvec.model import CompactForm, IndexMethod, Target, Term, VectorIndex, VectorType
 
@@ -18,11 +19,14 @@ __all__ = [
     "SearchShape",
     "attributes",
     "oversampling",
+    "own_tables",
+    "relation_text",
     "target_table",
 ]
 
 DEFAULT_EF_SEARCH = 40
 LARGEST_EF_SEARCH = 1_000
+_names = PGDialect(paramstyle="named").identifier_preparer  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,21 @@ def target_table(target: Target) -> Any:
     if isinstance(target.entity, sa.Table):
         return target.entity
     return sa.inspect(target.entity).attrs[target.column.attribute].columns[0].table
+
+
+def own_tables(target: Target) -> frozenset[Any]:
+    """Return the tables that the target's records are made of."""
+    if isinstance(target.entity, sa.Table):
+        return frozenset({target.entity})
+    return frozenset(sa.inspect(target.entity).tables)
+
+
+def relation_text(name: str, schema: str | None) -> str:
+    """Return the name of a table as SQL writes it, to be bound where a text is cast to ``regclass``.
+
+    A dialect that writes its parameters with % would double the percent signs of names.
+    """
+    return ".".join(_names.quote_identifier(part) for part in (schema, name) if part)
 
 
 def oversampling(index: VectorIndex | None) -> int:

@@ -19,9 +19,10 @@ from sqlalchemy.sql.selectable import SelectBase
 from pgvec.errors import InvalidFilterError
 from pgvec.model import Target
 from pgvec.model.filter_operands import shown
+from pgvec.statements.plan import own_tables
 from pgvec.statements.value_lists import with_arrays
 
-__all__ = ["on_target"]
+__all__ = ["named_tables", "on_target"]
 
 
 # Structures of conditions that speak of their target alone.
@@ -87,12 +88,9 @@ class _Rewriter:
 
     def __init__(self, target: Target) -> None:
         self.target = target
-        self.mapper: Mapper[Any] | None = None
-        if isinstance(target.entity, sa.Table):
-            self.own: frozenset[Any] = frozenset({target.entity})
-        else:
-            self.mapper = sa.inspect(target.entity)
-            self.own = frozenset(self.mapper.tables)
+        is_table = isinstance(target.entity, sa.Table)
+        self.mapper: Mapper[Any] | None = None if is_table else sa.inspect(target.entity)
+        self.own = own_tables(target)
 
     def rewrite(self, expression: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
         """Return the expression with every related part in EXISTS."""
@@ -145,7 +143,7 @@ class _Rewriter:
 
     def _relationships(self, expression: ClauseElement) -> frozenset[str]:
         """Return the names of the relationships to the other tables that an expression names."""
-        return frozenset(self._relationship(table) for table in _tables(expression) if table not in self.own)
+        return frozenset(self._relationship(table) for table in named_tables(expression) if table not in self.own)
 
     def _relationship(self, table: Any) -> str:
         name = table.element.description if isinstance(table, sa.Alias) else table.description
@@ -172,7 +170,7 @@ class _Rewriter:
         )
 
 
-def _tables(expression: ClauseElement) -> set[Any]:
+def named_tables(expression: ClauseElement) -> set[Any]:
     """Return the tables whose columns an expression names outside of subqueries."""
     tables = set()
     waiting: list[Any] = [expression]
