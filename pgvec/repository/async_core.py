@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
@@ -44,3 +45,9 @@ class AsyncRepositoryCore(Generic[M]):
     def target(self) -> Target:
         """What this repository searches, as it was read from the model."""
         return self._target
+
+    async def _embedded(self, query: object) -> object:
+        """Embed a query that is a text."""
+        if isinstance(query, str) and not arguments.is_vector_text(self._target, query):
+            return await asyncio.to_thread(arguments.embed_query, self._target, self._embedder, query)
+        return query

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any, TypeVar, overload
 
@@ -101,11 +100,9 @@ class AsyncGrouping(AsyncRepositoryCore[M]):
             RecordNotFoundError: The query is a record that is not stored, or has no embedding.
             QueryError: Postgres refused the statement.
         """
-        if isinstance(query, str) and not arguments.is_vector_text(self._target, query):
-            query = await asyncio.to_thread(arguments.embed_query, self._target, self._embedder, query)
         question = shaping_arguments.groups_question(
             self._target,
-            query,
+            await self._embedded(query),
             arguments.SearchOptions(
                 where=where,
                 limit=limit,

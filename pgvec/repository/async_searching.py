@@ -272,9 +272,3 @@ class AsyncSearching(AsyncRepositoryCore[M]):
     ) -> Question:
         """Check the arguments of a search, and embed a query that is a text."""
         return shaping_arguments.shaped_question(self._target, await self._embedded(query), options, shaping)
-
-    async def _embedded(self, query: object) -> object:
-        """Embed a query that is a text."""
-        if isinstance(query, str) and not arguments.is_vector_text(self._target, query):
-            return await asyncio.to_thread(arguments.embed_query, self._target, self._embedder, query)
-        return query

@@ -44,3 +44,9 @@ class RepositoryCore(Generic[M]):
     def target(self) -> Target:
         """What this repository searches, as it was read from the model."""
         return self._target
+
+    def _embedded(self, query: object) -> object:
+        """Embed a query that is a text."""
+        if isinstance(query, str) and not arguments.is_vector_text(self._target, query):
+            return arguments.embed_query(self._target, self._embedder, query)
+        return query

@@ -100,11 +100,9 @@ class Grouping(RepositoryCore[M]):
             RecordNotFoundError: The query is a record that is not stored, or has no embedding.
             QueryError: Postgres refused the statement.
         """
-        if isinstance(query, str) and not arguments.is_vector_text(self._target, query):
-            query = arguments.embed_query(self._target, self._embedder, query)
         question = shaping_arguments.groups_question(
             self._target,
-            query,
+            self._embedded(query),
             arguments.SearchOptions(
                 where=where,
                 limit=limit,

@@ -271,9 +271,3 @@ class Searching(RepositoryCore[M]):
     ) -> Question:
         """Check the arguments of a search, and embed a query that is a text."""
         return shaping_arguments.shaped_question(self._target, self._embedded(query), options, shaping)
-
-    def _embedded(self, query: object) -> object:
-        """Embed a query that is a text."""
-        if isinstance(query, str) and not arguments.is_vector_text(self._target, query):
-            return arguments.embed_query(self._target, self._embedder, query)
-        return query
