@@ -95,6 +95,15 @@ class Finding:
     sql: tuple[str, ...] = ()
     migration: tuple[str, ...] = ()
 
+    def lines(self) -> list[str]:
+        """Return the finding as lines for people."""
+        return [
+            f"{self.severity.value.upper()} {self.check}: {self.subject}",
+            f"   {self.evidence}.",
+            f"   {self.fix}.",
+            *(f"   {statement};" for statement in self.sql),
+        ]
+
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:

@@ -14,8 +14,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pgvec.errors import AccessDeniedError, ExtensionMissingError, MigrationPendingError, PgvecError
+from pgvec.errors import AccessDeniedError, ExtensionMissingError, MigrationPendingError
 from pgvec.model import Calibration, CalibrationReport, Costs, MeasureProgress, MeasureProgressCallback, VectorType
+from pgvec.operations.attempts import attempt
 from pgvec.sql import migration_record
 from pgvec.statements import calibration as statements
 from pgvec.statements.calibration import DIMENSIONS, FAR, FETCHED, NEAR, Bench
@@ -71,7 +72,7 @@ def calibrate(
         found = yield Execute(statements.TYPES_IN_USE, PLACE, scalars=True)
         types = [VectorType(name) for name in found.rows] or [VectorType.VECTOR]
     # Refused where the session has used temporary tables before; then the tables are read through fewer buffers.
-    yield from _try(Execute(_TEMP_BUFFERS, PLACE, savepoint=True))
+    yield from attempt(Execute(_TEMP_BUFFERS, PLACE, savepoint=True))
     yield Execute(statements.SETTINGS, PLACE)
     meter = _Meter(progress, total=(2 + 7 * len(types)) * (_ROUNDS + 1))
     for step in statements.make_tables():
@@ -181,10 +182,3 @@ def _positive(costs: Costs) -> Costs:
     """Return costs of which none is lost in noise."""
     default = Costs()
     return Costs(**{f.name: max(getattr(costs, f.name), _LEAST * getattr(default, f.name)) for f in fields(Costs)})
-
-
-def _try(request: Execute) -> Generator[Request, Any, None]:
-    try:
-        yield request
-    except PgvecError:
-        return

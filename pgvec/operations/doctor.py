@@ -6,7 +6,7 @@ from collections.abc import Collection, Generator, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pgvec.errors import InvalidOptionError, MappingMismatchError, PgvecError
+from pgvec.errors import InvalidOptionError, MappingMismatchError
 from pgvec.model.doctor import (
     CHECKS,
     ColumnHealth,
@@ -17,6 +17,7 @@ from pgvec.model.doctor import (
     TableHealth,
     UsedDistance,
 )
+from pgvec.operations.attempts import attempt
 from pgvec.sql import migration_record
 from pgvec.statements import catalog, doctor
 from pgvec.statements.doctor_rules import apply_rules
@@ -77,7 +78,7 @@ def _server() -> Generator[Request, Any, tuple[Any, list[str]]]:
     (row,) = (yield Execute(doctor.query("server"), PLACE)).rows
     if row.extension_schema is None:
         return row, []
-    loaded = yield from _try(Execute(doctor.load_library(row.extension_schema), PLACE, savepoint=True))
+    loaded = yield from attempt(Execute(doctor.load_library(row.extension_schema), PLACE, savepoint=True))
     if loaded is None:
         return row, ["settings of pgvector, whose schema this role may not use"]
     (row,) = (yield Execute(doctor.query("server"), PLACE)).rows
@@ -134,7 +135,7 @@ def _columns(
             what = f"{column.schema}.{column.table}.{column.name}: its vectors"
             if found.readable:
                 ask = Execute(doctor.sample(column, extension_schema, table.rows), PLACE, savepoint=True)
-                sampled = yield from _try(ask)
+                sampled = yield from attempt(ask)
             if not sampled:
                 hidden.append(f"{what}, which this role may not read")
         columns.append(found if not sampled else replace(found, sample=doctor.read_sample(sampled[0])))
@@ -145,15 +146,7 @@ def _statements(schema: str | None) -> Generator[Request, Any, tuple[tuple[SeenS
     """Read the statements that the server remembers, where it does and the role may know."""
     if schema is None:
         return (), []
-    rows = yield from _try(Execute(doctor.statements_seen(schema), PLACE, savepoint=True))
+    rows = yield from attempt(Execute(doctor.statements_seen(schema), PLACE, savepoint=True))
     if rows is None:
         return (), ["pg_stat_statements: what others run, which cannot be read"]
     return doctor.read_statements(rows), []
-
-
-def _try(request: Execute) -> Generator[Request, Any, list[Any] | None]:
-    """Ask for something that may be refused, and return None where it is."""
-    try:
-        return (yield request).rows  # type: ignore[no-any-return]
-    except PgvecError:
-        return None

@@ -75,13 +75,8 @@ def _list(*, as_json: bool) -> None:
 
 def _print_for_people(found: Diagnosis) -> None:
     for finding in found.findings:
-        print_text(visible(f"{finding.severity.value.upper()} {finding.check}: {finding.subject}"))
-        print_text(visible(f"   {finding.evidence}."))
-        print_text(visible(f"   {finding.fix}."))
-        for statement in finding.sql:
-            print_text(visible(f"   {statement};"))
-        for operation in finding.migration:
-            print_text(visible(f"   in a migration: {operation}"))
+        for line in (*finding.lines(), *(f"   in a migration: {operation}" for operation in finding.migration)):
+            print_text(visible(line))
     count = len(found.findings)
     tables = f"{found.tables} table{'' if found.tables == 1 else 's'} with vectors"
     print_text(

@@ -100,11 +100,7 @@ def _declared(database: str) -> Iterator[UsedDistance]:
 
 
 def _for_people(found: Diagnosis) -> str:
-    lines = []
-    for finding in found.findings:
-        lines.append(f"{finding.severity.value.upper()} {finding.check}: {finding.subject}")
-        lines += [f"   {finding.evidence}.", f"   {finding.fix}."]
-        lines += [f"   {statement};" for statement in finding.sql]
+    lines = [line for finding in found.findings for line in finding.lines()]
     lines.append(f"{len(found.findings)} findings in {found.tables} tables with vectors")
     lines += [f"not looked at: {what}" for what in found.unchecked]
     return "\n".join(lines)
