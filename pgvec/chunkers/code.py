@@ -24,12 +24,14 @@ class CodeChunker(SplitterChunker):
         InvalidOptionError: ``grammar`` is none, a number is out of range, or ``tokens`` counts nothing.
     """
 
+    _kind = "CodeSplitter"
+
     def __init__(
         self, grammar: object, size: int | None = None, *, overlap: int = 0, tokens: TokenCount | None = None
     ) -> None:
         measure = read_measure(size, overlap, tokens)
         try:
-            super().__init__("CodeSplitter", measure, grammar)
+            self._cut_by(measure, grammar)
         except (TypeError, ValueError) as exc:
             raise InvalidOptionError(
                 f"grammar is {grammar!r}; it must be what language() of a package such as tree-sitter-python returns. ({exc})"

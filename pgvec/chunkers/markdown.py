@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pgvec.chunkers.measure import TokenCount, read_measure
 from pgvec.chunkers.splitter import SplitterChunker
 
 __all__ = ["MarkdownChunker"]
@@ -24,5 +23,4 @@ class MarkdownChunker(SplitterChunker):
         InvalidOptionError: A number is out of range, or ``tokens`` counts nothing.
     """
 
-    def __init__(self, size: int | None = None, *, overlap: int = 0, tokens: TokenCount | None = None) -> None:
-        super().__init__("MarkdownSplitter", read_measure(size, overlap, tokens))
+    _kind = "MarkdownSplitter"

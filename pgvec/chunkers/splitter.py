@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pgvec.chunkers.checks import check_document, import_library
-from pgvec.chunkers.measure import Measure
+from pgvec.chunkers.measure import Measure, TokenCount, read_measure
 from pgvec.chunkers.spans import as_chunks
 from pgvec.model import Chunk
 
@@ -19,8 +19,13 @@ class SplitterChunker:
     space at both ends of a chunk. It never cuts a character in two: a character of more tokens than ``size`` stands alone.
     """
 
-    def __init__(self, splitter: str, measure: Measure, *grammar: object) -> None:
-        kind = getattr(import_library("semantic_text_splitter"), splitter)
+    _kind: ClassVar[str]
+
+    def __init__(self, size: int | None = None, *, overlap: int = 0, tokens: TokenCount | None = None) -> None:
+        self._cut_by(read_measure(size, overlap, tokens))
+
+    def _cut_by(self, measure: Measure, *grammar: object) -> None:
+        kind = getattr(import_library("semantic_text_splitter"), self._kind)
         if measure.count is None:
             self._splitter: Any = kind(*grammar, measure.size, measure.overlap)
         else:
