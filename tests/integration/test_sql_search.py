@@ -9,11 +9,11 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy as sa
-from fix_database import Databases, sqlalchemy_url
+from fix_database import Databases
 from fix_level import examples
 from psycopg import sql
 from sqlalchemy.orm import Session
-from support.golden import LIMIT, QUERY, SHAPES, Shape, make_golden, true_ids
+from support.golden import LIMIT, QUERY, SHAPES, Shape, golden_database, true_ids
 from support.searched_table import Searched, fill_searched
 from support.sql_searches import as_json, searches
 
@@ -179,23 +179,8 @@ def test_limits_of_a_filter(engine: sa.Engine):
 @pytest.fixture(scope="module")
 def golden(databases: Databases, migrated_template: str) -> Iterator[tuple[sa.Engine, sa.Table, str]]:
     """The table of the corpus, with a policy for one role that may read it."""
-    name = databases.create(migrated_template)
-    engine = sa.create_engine(sqlalchemy_url(databases.url_of(name)))
-    table = make_golden(engine)
-    role = f"pgvec_sql_tenant_{name[-12:]}"
-    with engine.begin() as connection:
-        driver = connection.connection.driver_connection
-        for statement in (
-            "CREATE ROLE {}",
-            "GRANT SELECT ON golden TO {}",
-            "ALTER TABLE golden ENABLE ROW LEVEL SECURITY",
-            "CREATE POLICY tenants ON golden TO {} USING (tenant = 1)",
-        ):
-            driver.execute(sql.SQL(statement).format(sql.Identifier(role)))
-    yield engine, table, role
-    engine.dispose()
-    databases.drop(name)
-    databases._connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+    with golden_database(databases, migrated_template) as made:
+        yield made
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)

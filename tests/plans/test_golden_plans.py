@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
-from fix_database import Databases, sqlalchemy_url
+from fix_database import Databases
 from psycopg import sql
 from sqlalchemy.orm import Session
-from support.golden import LIMIT, QUERY, SHAPES, Shape, count_matching, make_golden, true_ids
+from support.golden import LIMIT, QUERY, SHAPES, Shape, count_matching, golden_database, true_ids
 from support.plans import Plan, explained
 
 from pgvec import Matches, Repository, Strategy
@@ -20,31 +20,15 @@ from pgvec.statements.filters import build_filter
 
 VECTOR_INDEX = "golden_embedding"
 ROWS = 6_000
-ROLE = "pgvec_golden_tenant"
 MODES = [None, "force_custom_plan", "force_generic_plan"]
 
 
 @pytest.fixture(scope="module")
 def golden(databases: Databases, template_database: str) -> Iterator[tuple[sa.Engine, sa.Table]]:
     """The table of the corpus, with a policy for one role."""
-    name = databases.create(template_database)
-    engine = sa.create_engine(sqlalchemy_url(databases.url_of(name)))
-    table = make_golden(engine)
-    role = f"{ROLE}_{name[-12:]}"
-    with engine.begin() as connection:
-        driver = connection.connection.driver_connection
-        for statement in (
-            "CREATE ROLE {}",
-            "GRANT SELECT ON golden, golden_author TO {}",
-            "ALTER TABLE golden ENABLE ROW LEVEL SECURITY",
-            "CREATE POLICY tenants ON golden TO {} USING (tenant = 1)",
-        ):
-            driver.execute(sql.SQL(statement).format(sql.Identifier(role)))
-    table.info["role"] = role
-    yield engine, table
-    engine.dispose()
-    databases.drop(name)
-    databases._connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+    with golden_database(databases, template_database, readable="golden, golden_author") as (engine, table, role):
+        table.info["role"] = role
+        yield engine, table
 
 
 def ask(session: Session, table: sa.Table, shape: Shape, mode: str | None) -> tuple[Plan, Matches[object]]:
