@@ -1,7 +1,7 @@
 """``python -m benchmarks.queries``: every way to ask, timed beside a plain search of a hundred rows.
 
 To add one, add an entry to ``FEATURES``: its name, what it asks (a repository and the number of a query), and how many times the
-p95 of the plain search it may take. What needs tables of its own makes them in ``PREPARATIONS``.
+p95 of the plain search it may take.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from benchmarks.data import generate
 from benchmarks.environment import describe_environment
 from benchmarks.measure import Search, measure
 from benchmarks.report import RESULTS
@@ -26,7 +27,7 @@ from pgvec import Repository
 from pgvec.execution.url import engine_url
 from pgvec.orm import Embedding, HnswIndex
 
-__all__ = ["FEATURES", "PREPARATIONS", "Bench", "Feature"]
+__all__ = ["FEATURES", "Bench", "Feature"]
 
 PLAIN = "plain search of 100 rows"
 _QUERIES = 200
@@ -99,8 +100,6 @@ FEATURES: dict[str, Feature] = {
     ),
     "similar": Feature(lambda bench, n: bench.repository.similar(bench.keys(n, 1)[0], columns=("id",))),
 }
-PREPARATIONS: list[Callable[[Bench], None]] = []
-"""What is called once before measuring, to make tables of its own."""
 
 
 def main() -> None:
@@ -117,8 +116,6 @@ def main() -> None:
         engine = sa.create_engine(engine_url(conninfo))
         with engine.connect() as connection:
             bench = _filled(connection, arguments.rows, arguments.dimensions)
-            for prepare in PREPARATIONS:
-                prepare(bench)
             figures = _measure(bench, chosen, arguments.rounds)
         engine.dispose()
         about = describe_environment(conninfo)
@@ -140,22 +137,15 @@ def _filled(connection: sa.Connection, rows: int, dimensions: int) -> Bench:
         sa.Column("part", sa.Integer, index=True),
         sa.Column("embedding", Embedding(dimensions, distance="cosine")),
     )
-    rng = np.random.default_rng(11)
-    centers = rng.standard_normal((max(1, rows // 200), dimensions)).astype(np.float32)
-
-    def near_centers(count: int) -> NDArray[np.float32]:
-        noise = rng.standard_normal((count, dimensions)).astype(np.float32)
-        found: NDArray[np.float32] = centers[rng.integers(len(centers), size=count)] + noise
-        return found
-
+    data = generate(rows=rows, queries=_QUERIES, dimensions=dimensions)
     table.create(connection)
     repository = Repository[Any](connection, table)
     ids = np.arange(1, rows + 1)
-    repository.bulk_load({"id": ids, "part": ids % 100, "embedding": near_centers(rows)})
+    repository.bulk_load({"id": ids, "part": ids % 100, "embedding": data.vectors})
     HnswIndex(table.c.embedding).create(connection)
     connection.execute(sa.text("ANALYZE item"))
     connection.commit()
-    return Bench(connection, table, repository, near_centers(_QUERIES))
+    return Bench(connection, table, repository, data.queries)
 
 
 def _measure(bench: Bench, features: dict[str, Feature], rounds: int) -> dict[str, dict[str, float | None]]:
