@@ -38,38 +38,27 @@ def dump_database(dump_schema: Callable[..., str]) -> Callable[[str], str]:
 
 
 @pytest.fixture(scope="session")
-def run_script() -> Callable[[str, str], None]:
+def run_script() -> Callable[[str, str], str]:
     """A function that runs a script of SQL with psql on the database of a libpq URL, and stops at the first error."""
-    program = _program("psql", "it runs scripts")
-
-    def run(url: str, script: str) -> None:
-        command = [program, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", f"--dbname={url}"]
-        done = subprocess.run(command, input=script, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-
-    return run
+    return _psql("it runs scripts")
 
 
 @pytest.fixture(scope="session")
 def ask_psql() -> Callable[[str, str], str]:
     """A function that runs a script of SQL with psql and returns what it prints, without headers."""
-    program = _program("psql", "it prints answers")
+    return _psql("it prints answers", "--tuples-only", "--no-align")
 
-    def ask(url: str, script: str) -> str:
-        command = [
-            program,
-            "--no-psqlrc",
-            "--quiet",
-            "--tuples-only",
-            "--no-align",
-            "--set=ON_ERROR_STOP=1",
-            f"--dbname={url}",
-        ]
+
+def _psql(reason: str, *options: str) -> Callable[[str, str], str]:
+    program = _program("psql", reason)
+
+    def run(url: str, script: str) -> str:
+        command = [program, "--no-psqlrc", "--quiet", *options, "--set=ON_ERROR_STOP=1", f"--dbname={url}"]
         done = subprocess.run(command, input=script, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    return ask
+    return run
 
 
 def _program(name: str, reason: str) -> str:

@@ -80,7 +80,6 @@ def _of_statement(statement: SeenStatement, column: CatalogColumn) -> Iterator[U
 
 
 def _form(text: str, column: CatalogColumn) -> tuple[VectorType, int | None]:
-    held = VectorColumn(column.name, column.name, column.type, column.dimensions)
     lowered = text.lower()
     kind = column.type
     if "binary_quantize" in lowered:
@@ -88,7 +87,7 @@ def _form(text: str, column: CatalogColumn) -> tuple[VectorType, int | None]:
     elif re.search(r"(::|\bas\s+)\s*(\"?\w+\"?\.)?\"?halfvec", lowered):
         kind = VectorType.HALFVEC
     leading = re.search(r"\bsubvector\s*\(.*?,\s*\S+\s*,\s*(\d+)", lowered, re.DOTALL)
-    return kind, None if leading is None or int(leading[1]) == held.dimensions else int(leading[1])
+    return kind, None if leading is None or int(leading[1]) == column.dimensions else int(leading[1])
 
 
 def _names(text: str, name: str) -> bool:
