@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import sql
-from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy import Engine, NullPool, create_engine, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import Session
 
@@ -33,6 +33,7 @@ class Databases:
     def __init__(self, url: str) -> None:
         self._url = url
         self._connection = psycopg.connect(url, autocommit=True)
+        self._filled: dict[tuple[str, Callable[[Session], None]], str] = {}
 
     def create(self, template: str = "template1") -> str:
         """Create a database and return its name, which no other worker or run uses."""
@@ -45,6 +46,18 @@ class Databases:
         )
         return name
 
+    def filled(self, template: str, fill: Callable[[Session], None]) -> str:
+        """Return the name of a database with what ``fill`` writes, which it does once: tests copy it, which is quicker."""
+        if (template, fill) not in self._filled:
+            name = self.create(template)
+            # Nobody may be connected to a database that is copied.
+            engine = create_engine(sqlalchemy_url(self.url_of(name)), poolclass=NullPool)
+            with Session(engine) as session:
+                fill(session)
+                session.commit()
+            self._filled[template, fill] = name
+        return self._filled[template, fill]
+
     def drop(self, name: str) -> None:
         """Drop a database together with the connections that a failed test left behind."""
         self._connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
@@ -54,7 +67,9 @@ class Databases:
         return with_database(self._url, name)
 
     def close(self) -> None:
-        """Close the maintenance connection."""
+        """Drop the filled databases and close the maintenance connection."""
+        for name in self._filled.values():
+            self.drop(name)
         self._connection.close()
 
 
@@ -78,9 +93,15 @@ def template_database(databases: Databases) -> Iterator[str]:
 
 
 @pytest.fixture
-def database_url(databases: Databases, template_database: str) -> Iterator[str]:
+def database_template(template_database: str) -> str:
+    """The name of the database that each test gets a copy of; a module whose tests begin with rows names a filled one."""
+    return template_database
+
+
+@pytest.fixture
+def database_url(databases: Databases, database_template: str) -> Iterator[str]:
     """The libpq URL of a fresh database with the extension ``vector``."""
-    name = databases.create(template_database)
+    name = databases.create(database_template)
     yield databases.url_of(name)
     databases.drop(name)
 

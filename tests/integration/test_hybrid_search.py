@@ -9,11 +9,13 @@ import numpy as np
 import psycopg
 import pytest
 import sqlalchemy as sa
+from fix_database import Databases
 from fix_level import FULL
 from fix_repository import World
+from sqlalchemy.orm import Session
 from support.bm25 import WEIGHTS, WORDS, Base, Page, Reference, page_rows
 
-from pgvec import Fusion, Strategy, errors
+from pgvec import Fusion, Repository, Strategy, errors
 from pgvec.scores import distance, fused_score, keyword_score
 
 FIELDS = dict(zip(("title", "body"), WEIGHTS, strict=True))
@@ -22,22 +24,28 @@ ROWS = 600
 CASES = 334 if FULL else 12
 
 
-@pytest.fixture
-def database_url(migrated_url: str) -> str:
-    """These tests need the schema ``pgvec``."""
-    return migrated_url
-
-
-@pytest.fixture
-async def stored(world: World) -> list[dict[str, Any]]:
-    """Six hundred pages, some without embedding, committed."""
-    await world.create_all(Base)
+def _rows() -> list[dict[str, Any]]:
     rows = page_rows(ROWS, np.random.default_rng(11))
     for row in rows[::17]:
         row["embedding"] = None
-    await world.repository(Page).bulk_load(rows)
-    await world.commit()
     return rows
+
+
+def _fill(session: Session) -> None:
+    Base.metadata.create_all(session.connection())
+    Repository(session, Page).bulk_load(_rows())
+
+
+@pytest.fixture
+def database_template(request: pytest.FixtureRequest, databases: Databases, migrated_template: str) -> str:
+    """For the tests that ask for it, a database with the schema ``pgvec`` and six hundred pages, some without embedding."""
+    return databases.filled(migrated_template, _fill) if "stored" in request.fixturenames else migrated_template
+
+
+@pytest.fixture
+def stored() -> list[dict[str, Any]]:
+    """The pages of the database."""
+    return _rows()
 
 
 class Fused:

@@ -9,7 +9,7 @@ import numpy as np
 import psycopg
 import pytest
 import sqlalchemy as sa
-from fix_database import sqlalchemy_url
+from fix_database import Databases, sqlalchemy_url
 from fix_repository import World
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from support.bm25 import WEIGHTS, Base, Page, Reference, page_rows
@@ -20,20 +20,25 @@ from pgvec.orm import Embedding, KeywordIndex
 FIELDS = dict(zip(("title", "body"), WEIGHTS, strict=True))
 
 
-@pytest.fixture
-def database_url(migrated_url: str) -> str:
-    """These tests need the schema ``pgvec``."""
-    return migrated_url
+def _rows() -> list[dict[str, Any]]:
+    return page_rows(200, np.random.default_rng(5))
+
+
+def _fill(session: Session) -> None:
+    Base.metadata.create_all(session.connection())
+    Repository(session, Page).bulk_load(_rows())
 
 
 @pytest.fixture
-async def stored(world: World) -> list[dict[str, Any]]:
-    """Two hundred pages, committed."""
-    await world.create_all(Base)
-    rows = page_rows(200, np.random.default_rng(5))
-    await world.repository(Page).bulk_load(rows)
-    await world.commit()
-    return rows
+def database_template(request: pytest.FixtureRequest, databases: Databases, migrated_template: str) -> str:
+    """For the tests that ask for it, a database with the schema ``pgvec`` and two hundred pages."""
+    return databases.filled(migrated_template, _fill) if "stored" in request.fixturenames else migrated_template
+
+
+@pytest.fixture
+def stored() -> list[dict[str, Any]]:
+    """The pages of the database."""
+    return _rows()
 
 
 def agrees(found: Any, scores: dict[Any, float], limit: int) -> None:

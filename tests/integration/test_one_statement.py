@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy as sa
-from fix_database import sqlalchemy_url
+from fix_database import Databases, sqlalchemy_url
 from sqlalchemy.orm import Session
 from support.models import Article, Author, Base, article_rows, vectors
 
@@ -20,18 +20,26 @@ RESET = "SELECT pg_stat_statements_reset(0, oid, 0) FROM pg_database WHERE datna
 SETTINGS = ("hnsw.ef_search", "hnsw.iterative_scan", "hnsw.max_scan_tuples", "ivfflat.probes", "search_path", "jit")
 
 
+def _fill(session: Session) -> None:
+    Base.metadata.create_all(session.connection())
+    session.execute(sa.insert(Author), {"id": 1, "name": "A", "country": "DE"})
+    session.execute(sa.insert(Article), [row | {"author_id": 1} for row in article_rows(200)])
+
+
 @pytest.fixture
-def counted(engine: sa.Engine, connection: psycopg.Connection) -> psycopg.Connection:
+def database_template(request: pytest.FixtureRequest, databases: Databases, template_database: str) -> str:
+    """For the tests that ask for it, a database with two hundred articles."""
+    return databases.filled(template_database, _fill) if "counted" in request.fixturenames else template_database
+
+
+@pytest.fixture
+def counted(connection: psycopg.Connection) -> psycopg.Connection:
     """A connection that reads pg_stat_statements, in a database with two hundred articles."""
     preloaded = connection.execute("SHOW shared_preload_libraries").fetchone()
     if preloaded is None or "pg_stat_statements" not in preloaded[0]:
         pytest.skip("the server does not preload pg_stat_statements")
     connection.execute("CREATE EXTENSION pg_stat_statements")
     connection.execute("SET pg_stat_statements.track_utility = off")
-    Base.metadata.create_all(engine)
-    with engine.begin() as opened:
-        opened.execute(sa.insert(Author), {"id": 1, "name": "A", "country": "DE"})
-        opened.execute(sa.insert(Article), [row | {"author_id": 1} for row in article_rows(200)])
     return connection
 
 

@@ -7,22 +7,31 @@ from typing import Any
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from fix_database import Databases
 from fix_repository import World
+from sqlalchemy.orm import Session
 from support.models import Article, Base, article_rows, vectors
 
 from pgvec import MeasureProgress, RecallReport, errors
 from pgvec.orm import Embedding
 
 
+def _fill(session: Session) -> None:
+    Base.metadata.create_all(session.connection())
+    session.execute(sa.insert(Article), article_rows(600))
+    session.execute(sa.text("ANALYZE article"))
+
+
 @pytest.fixture
-async def stored(world: World) -> list[dict[str, Any]]:
-    """Six hundred articles, committed and analysed."""
-    await world.create_all(Base)
-    rows = article_rows(600)
-    await world.execute(sa.insert(Article), rows)
-    await world.execute(sa.text("ANALYZE article"))
-    await world.commit()
-    return rows
+def database_template(request: pytest.FixtureRequest, databases: Databases, template_database: str) -> str:
+    """For the tests that ask for it, a database with six hundred articles, analysed."""
+    return databases.filled(template_database, _fill) if "stored" in request.fixturenames else template_database
+
+
+@pytest.fixture
+def stored() -> list[dict[str, Any]]:
+    """The articles of the database."""
+    return article_rows(600)
 
 
 async def test_report_says_how_searches_compare_with_exact_ones(world: World, stored: list[dict[str, Any]]):

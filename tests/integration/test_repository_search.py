@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from fix_database import Databases
 from fix_repository import World
+from sqlalchemy.orm import Session
 from support.models import Article, Author, Base, article_rows, cosine_order, vectors
 
 from pgvec import Strategy, errors
@@ -15,19 +17,27 @@ from pgvec import Strategy, errors
 QUERY = vectors(1, seed=99)[0]
 
 
+def _rows() -> list[dict[str, Any]]:
+    return [row | {"author_id": 1 + row["id"] % 2} for row in article_rows(200)]
+
+
+def _fill(session: Session) -> None:
+    Base.metadata.create_all(session.connection())
+    authors = [{"id": 1, "name": "A", "country": "DE"}, {"id": 2, "name": "B", "country": "FR"}]
+    session.execute(sa.insert(Author), authors)
+    session.execute(sa.insert(Article), _rows())
+
+
 @pytest.fixture
-async def stored(world: World) -> list[dict[str, Any]]:
-    """Two hundred articles, committed."""
-    await world.create_all(Base)
-    rows = article_rows(200)
-    await world.execute(
-        sa.insert(Author), [{"id": 1, "name": "A", "country": "DE"}, {"id": 2, "name": "B", "country": "FR"}]
-    )
-    for row in rows:
-        row["author_id"] = 1 + row["id"] % 2
-    await world.execute(sa.insert(Article), rows)
-    await world.commit()
-    return rows
+def database_template(request: pytest.FixtureRequest, databases: Databases, template_database: str) -> str:
+    """For the tests that ask for it, a database with two hundred articles."""
+    return databases.filled(template_database, _fill) if "stored" in request.fixturenames else template_database
+
+
+@pytest.fixture
+def stored() -> list[dict[str, Any]]:
+    """The articles of the database."""
+    return _rows()
 
 
 async def test_nearest_records_come_first(world: World, stored: list[dict[str, Any]]) -> None:
@@ -297,6 +307,7 @@ async def test_session_wide_criteria_apply(world: World, stored: list[dict[str, 
 async def test_ef_search_is_set_for_the_search_alone(world: World, stored: list[dict[str, Any]]) -> None:
     """Settings of a search end with it: later statements of the same transaction see what was set before."""
     repository = world.repository(Article)
+    await world.execute(sa.text("LOAD 'vector'"))
     await world.execute(sa.text("SET LOCAL hnsw.ef_search = 77"))
     names = ("hnsw.ef_search", "hnsw.iterative_scan", "hnsw.max_scan_tuples")
 

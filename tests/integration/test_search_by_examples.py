@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from fix_database import Databases
 from fix_repository import World
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from support.content_embedder import ContentEmbedder
 from support.models import DIMENSIONS, Article, article_rows, vectors
 from support.models import Base as Shared
 
-from pgvec import RecommendStrategy, Strategy
+from pgvec import RecommendStrategy, Repository, Strategy
 from pgvec.errors import (
     ConfigurationError,
     DimensionMismatchError,
@@ -49,21 +50,30 @@ def _place(country: str, number: int, vector: list[float]) -> dict[str, Any]:
     return {"country": country, "number": number, "dense": vector, "half": vector, "sparse": sparse, "bits": signs}
 
 
-@pytest.fixture
-async def articles(world: World) -> Any:
-    """A repository of two hundred articles."""
-    await world.create_all(Shared)
-    repository = world.repository(Article)
-    await repository.insert(article_rows(200))
-    return repository
-
-
-@pytest.fixture
-async def places(world: World) -> World:
-    """A world with three places."""
-    await world.create_all(Base)
+def _fill(session: Session) -> None:
+    connection = session.connection()
+    Shared.metadata.create_all(connection)
+    Base.metadata.create_all(connection)
+    Repository(session, Article).insert(article_rows(200))
     rows = [_place("DE", 1, [1, 0, 0]), _place("DE", 2, [0.9, 0.1, 0]), _place("FR", 1, [0, 1, 0])]
-    await world.repository(Place, column="dense").insert(rows)
+    Repository(session, Place, column="dense").insert(rows)
+
+
+@pytest.fixture
+def database_template(databases: Databases, template_database: str) -> str:
+    """A database with two hundred articles and three places."""
+    return databases.filled(template_database, _fill)
+
+
+@pytest.fixture
+def articles(world: World) -> Any:
+    """A repository of two hundred articles."""
+    return world.repository(Article)
+
+
+@pytest.fixture
+def places(world: World) -> World:
+    """A world with three places."""
     return world
 
 

@@ -7,23 +7,33 @@ from typing import Any
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from fix_database import Databases
 from fix_repository import World
+from sqlalchemy.orm import Session
 from support.models import Article, Base, article_rows, vectors
 
-from pgvec import Strategy
+from pgvec import Repository, Strategy
 from pgvec.errors import DimensionMismatchError, InvalidInputError, InvalidOptionError
 
 ROWS = 400
 QUERIES = vectors(7, seed=5)
 
 
+def _fill(session: Session) -> None:
+    Base.metadata.create_all(session.connection())
+    Repository(session, Article).insert(article_rows(ROWS))
+
+
 @pytest.fixture
-async def articles(world: World) -> Any:
-    await world.create_all(Base)
-    repository = world.repository(Article)
-    await repository.insert(article_rows(ROWS))
-    await world.commit()
-    return repository
+def database_template(request: pytest.FixtureRequest, databases: Databases, template_database: str) -> str:
+    """For the tests that ask for it, a database with articles."""
+    return databases.filled(template_database, _fill) if "articles" in request.fixturenames else template_database
+
+
+@pytest.fixture
+def articles(world: World) -> Any:
+    """A repository of the articles."""
+    return world.repository(Article)
 
 
 CONDITIONS = [None, {"category": "news"}, {"price": {"$lt": 9}}, {"category": "nothing"}, Article.price > 350]

@@ -12,8 +12,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from fix_database import Databases
 from fix_level import examples
 from fix_repository import World
+from sqlalchemy.orm import Session
 from support.shaped_rows import (
     DIMENSIONS,
     NOW,
@@ -28,7 +30,7 @@ from support.shaped_rows import (
     ware_rows,
 )
 
-from pgvec import Strategy, errors
+from pgvec import Repository, Strategy, errors
 from pgvec.facets import facet, histogram
 from pgvec.scores import boost, decay, distance, fused_score, keyword_score, saturate, similarity
 
@@ -36,16 +38,23 @@ ROWS = 1_500
 CASES = examples(dev=35, full=1_000)
 
 
+def _fill(session: Session) -> None:
+    Base.metadata.create_all(session.connection())
+    session.execute(sa.insert(Maker), maker_rows())
+    Repository(session, Ware).bulk_load(ware_rows(ROWS, np.random.default_rng(5)))
+    session.execute(sa.text("ANALYZE ware"))
+
+
 @pytest.fixture
-async def stored(world: World) -> list[dict[str, Any]]:
-    """Fifteen hundred wares, some without embedding, committed."""
-    await world.create_all(Base)
-    await world.execute(sa.insert(Maker), maker_rows())
-    rows = ware_rows(ROWS, np.random.default_rng(5))
-    await world.repository(Ware).bulk_load(rows)
-    await world.commit()
-    await world.execute(sa.text("ANALYZE ware"))
-    return rows
+def database_template(request: pytest.FixtureRequest, databases: Databases, template_database: str) -> str:
+    """For the tests that ask for it, a database with fifteen hundred wares, some without embedding."""
+    return databases.filled(template_database, _fill) if "stored" in request.fixturenames else template_database
+
+
+@pytest.fixture
+def stored() -> list[dict[str, Any]]:
+    """The wares of the database."""
+    return ware_rows(ROWS, np.random.default_rng(5))
 
 
 def cases(world: World) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 import psycopg
 import pytest
 import sqlalchemy as sa
+from fix_database import Databases
 from fix_level import examples
 from numpy.typing import NDArray
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
@@ -33,26 +34,31 @@ class Paper(Base):
     __table_args__ = (HnswIndex("embedding"), KeywordIndex("body"))
 
 
-@pytest.fixture
-def database_url(migrated_url: str) -> str:
-    """The functions are a part of the schema ``pgvec``."""
-    return migrated_url
+def _vectors() -> NDArray[np.float32]:
+    return np.random.default_rng(3).standard_normal((ROWS, 5)).astype(np.float32)
+
+
+def _fill(session: Session) -> None:
+    Base.metadata.create_all(session.connection())
+    rng = np.random.default_rng(4)
+    session.add_all(
+        Paper(id=n + 1, body=" ".join(rng.choice(WORDS, 4)), part=n % 10, embedding=vector)
+        for n, vector in enumerate(_vectors())
+    )
+    session.flush()
+    session.execute(sa.text("ANALYZE paper"))
 
 
 @pytest.fixture
-def vectors(engine: sa.Engine) -> NDArray[np.float32]:
-    """Stores papers 1, 2, ... and returns their embeddings."""
-    Base.metadata.create_all(engine)
-    rng = np.random.default_rng(3)
-    made = rng.standard_normal((ROWS, 5)).astype(np.float32)
-    with Session(engine) as session, session.begin():
-        session.add_all(
-            Paper(id=n + 1, body=" ".join(rng.choice(WORDS, 4)), part=n % 10, embedding=vector)
-            for n, vector in enumerate(made)
-        )
-        session.flush()
-        session.execute(sa.text("ANALYZE paper"))
-    return made
+def database_template(databases: Databases, migrated_template: str) -> str:
+    """A database with the schema ``pgvec`` and papers 1, 2, ..."""
+    return databases.filled(migrated_template, _fill)
+
+
+@pytest.fixture
+def vectors() -> NDArray[np.float32]:
+    """The embeddings of the papers."""
+    return _vectors()
 
 
 def similarity(vectors: NDArray[np.float32], other: NDArray[Any], distance: str) -> NDArray[np.float64]:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from fix_database import Databases
 from fix_repository import World
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from pgvec import MeasureProgress, Repository, TuneReport, errors
 from pgvec.execution.migrate import up
@@ -35,20 +36,28 @@ class Thing(Base):
     __table_args__ = (HnswIndex("embedding", m=8, ef_construction=24, name="thing_embedding"),)
 
 
-@pytest.fixture
-async def things(world: World, database_url: str) -> Any:
-    """A repository of things, with the schema of pgvec in place."""
-    up(database_url)
-    await world.create_all(Base)
+def _fill(session: Session) -> None:
+    Base.metadata.create_all(session.connection())
     random = np.random.default_rng(2)
     rows = [
         {"id": n, "part": n % 10, "embedding": vector}
         for n, vector in enumerate(random.standard_normal((ROWS, 32)).astype(np.float32))
     ]
-    await world.execute(sa.insert(Thing), rows)
-    await world.commit()
-    await world.execute(sa.text("ANALYZE thing"))
-    await world.commit()
+    session.execute(sa.insert(Thing), rows)
+    session.execute(sa.text("ANALYZE thing"))
+
+
+@pytest.fixture
+def database_template(
+    request: pytest.FixtureRequest, databases: Databases, template_database: str, migrated_template: str
+) -> str:
+    """For the tests that ask for things, a database with the schema ``pgvec`` and the things."""
+    return databases.filled(migrated_template, _fill) if "things" in request.fixturenames else template_database
+
+
+@pytest.fixture
+def things(world: World) -> Any:
+    """A repository of the things."""
     return world.repository(Thing)
 
 
