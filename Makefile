@@ -13,6 +13,8 @@ WORKERS ?= 3
 ARGS ?=
 DATA ?=
 NAME =
+# pip compiles nothing (below): without caches each process would compile what it imports, ten seconds for the local model.
+unexport PYTHONDONTWRITEBYTECODE
 # For example the --find-links or --extra-index-url of a torch without CUDA, which saves some gigabytes.
 PIP_OPTIONS ?=
 # The first Python that is new enough; tried by running it, because a shim may exist for a version that does not.

@@ -30,6 +30,7 @@ def items(connection: psycopg.Connection, database_url: str) -> str:
             (1, 'apple [red]x[/red]', 1.5, '{a,b}', '{"k": 1}', '[1,0,0]'), (2, 'pear', 2, '{}', NULL, '[0.9,0.1,0]'),
             (3, E'plum\\x1b[2J', NULL, NULL, NULL, '[0,1,0]'), (4, 'lost', 4, NULL, NULL, NULL);
         CREATE INDEX ON item USING hnsw (embedding vector_cosine_ops);
+        ANALYZE item;
         """
     )
     return database_url

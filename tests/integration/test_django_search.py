@@ -357,6 +357,16 @@ def test_simple_comparisons_are_left_to_the_planner(articles):
     assert len(list(conjuncts(between))) == 2
 
 
+def test_a_proxy_shares_what_is_known_of_its_table(articles):
+    """Whichever of them is asked first, the types of the columns are those of the table: a proxy has no fields of its own."""
+    from support.library.models import News
+
+    from pgvec.integrations.django import reading
+
+    reading._plain.clear()
+    assert "id" in reading.plain_types(News, "default")
+
+
 def test_the_plan_of_a_search_can_be_asked_for(articles):
     """The driver explains the statement that it would send, on Django's connection."""
     from pgvec.integrations.django.driver import DjangoDriver

@@ -101,9 +101,10 @@ def plain_types(model: Any, using: str) -> frozenset[str]:
 
     A type such as ``citext`` does not: an array of texts would be compared as texts.
     """
-    known = _plain.setdefault(model._meta.concrete_model, {})
+    owner = model._meta.concrete_model  # a proxy has no fields of its own
+    known = _plain.setdefault(owner, {})
     if using not in known:
-        types = ((field, field.db_type(connections[using]) or "") for field in model._meta.local_concrete_fields)
+        types = ((field, field.db_type(connections[using]) or "") for field in owner._meta.local_concrete_fields)
         known[using] = frozenset(field.column for field, kind in types if _PLAIN.fullmatch(kind))
     return known[using]
 
