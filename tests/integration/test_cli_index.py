@@ -100,7 +100,7 @@ def test_recall_is_measured_where_it_is_asked_for(engine: sa.Engine, database_ur
         )
         connection.execute(
             sa.text(
-                "INSERT INTO poor SELECT i, (SELECT array_agg(sin(i * k * 7.13)) FROM generate_series(1, 16) k) FROM generate_series(1, 6000) i"
+                "INSERT INTO poor SELECT i, (SELECT array_agg(random() + 0 * i) FROM generate_series(1, 16) k) FROM generate_series(1, 6000) i"
             )
         )
         connection.execute(sa.text("CREATE INDEX poor_v ON poor USING ivfflat (v vector_l2_ops) WITH (lists = 300)"))
@@ -110,7 +110,7 @@ def test_recall_is_measured_where_it_is_asked_for(engine: sa.Engine, database_ur
     listed = json.loads(run_pgvec("index", "list", "--recall", "20", "--json", "--url", database_url).stdout)
     recalls = {index["name"]: (index["recall"], index["advice"]) for index in listed}
     assert recalls["keyless_v_idx"] == (None, None)
-    assert recalls["poor_v"][0] < 0.9
+    assert recalls["poor_v"][0] < 0.8
     assert "pgvec tune" in recalls["poor_v"][1]
     shown = run_pgvec("inspect", "--recall", "20", "--url", database_url)
     assert shown.exit_code == 0, shown.output
