@@ -100,7 +100,7 @@ def test_recall_is_measured_where_it_is_asked_for(engine: sa.Engine, database_ur
         )
         connection.execute(
             sa.text(
-                "INSERT INTO poor SELECT i, (SELECT array_agg(random() + 0 * i) FROM generate_series(1, 16) k) FROM generate_series(1, 6000) i"
+                "INSERT INTO poor SELECT i, array_agg(random()) FROM generate_series(1, 6000) i, generate_series(1, 16) GROUP BY i"
             )
         )
         connection.execute(sa.text("CREATE INDEX poor_v ON poor USING ivfflat (v vector_l2_ops) WITH (lists = 300)"))
