@@ -108,7 +108,9 @@ def test_an_interruption_cancels_the_build(table_engine: Engine, connection: psy
 
     with open_writer(database_url), pytest.raises(KeyboardInterrupt):
         build_index(table_engine, INDEX, progress=interrupt)
-    running = connection.execute("SELECT count(*) FROM pg_stat_progress_create_index").fetchone()
+    running = connection.execute(
+        "SELECT count(*) FROM pg_stat_progress_create_index WHERE datname = current_database()"
+    ).fetchone()
     assert running == (0,)
     assert state(connection)[1] is False
     assert build_index(table_engine, INDEX) is True
@@ -121,7 +123,9 @@ def test_a_terminated_backend_is_an_error_and_no_end(
     """When the building connection is killed the call raises; the next one ends with a valid index."""
 
     def kill(_progress: BuildProgress) -> None:
-        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_progress_create_index")
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_progress_create_index WHERE datname = current_database()"
+        )
 
     with open_writer(database_url), pytest.raises(PgvecError):
         build_index(table_engine, INDEX, progress=kill)
