@@ -9,7 +9,8 @@
     │  ├─ DimensionMismatchError
     │  ├─ InvalidFilterError
     │  ├─ InvalidOptionError
-    │  └─ InvalidRowError
+    │  ├─ InvalidRowError
+    │  └─ UnreadableFileError
     ├─ MappingError (TypeError)
     │  ├─ NotAnEmbeddingColumnError
     │  ├─ AmbiguousColumnError
@@ -81,6 +82,7 @@ __all__ = [
     "SyncError",
     "SyncTimeoutError",
     "TransientQueryError",
+    "UnreadableFileError",
 ]
 
 
@@ -142,6 +144,12 @@ class InvalidRowError(InvalidInputError):
     """A row of a load or write cannot be stored; ``position`` counts from 1 in the order given, None where it is not known."""
 
     position: int | None = None
+
+
+class UnreadableFileError(InvalidInputError):
+    """A file cannot be read as a document; ``reason`` says why."""
+
+    reason: str | None = None
 
 
 class MappingError(PgvecError, TypeError):
