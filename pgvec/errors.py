@@ -34,6 +34,9 @@
     ├─ EmbeddingError
     │  ├─ EmbedderUnavailableError
     │  └─ EmbedderResponseError
+    ├─ ChatError
+    │  ├─ ChatUnavailableError
+    │  └─ ChatResponseError
     ├─ SyncError
     │  └─ SyncTimeoutError (TimeoutError)
     └─ ServerError (OSError)
@@ -51,6 +54,9 @@ __all__ = [
     "AccessDeniedError",
     "AmbiguousColumnError",
     "AuthenticationFailedError",
+    "ChatError",
+    "ChatResponseError",
+    "ChatUnavailableError",
     "ConfigurationError",
     "ConnectionFailedError",
     "DimensionMismatchError",
@@ -257,6 +263,22 @@ class EmbedderUnavailableError(EmbeddingError):
 
 class EmbedderResponseError(EmbeddingError):
     """The model answered with something that is not one finite vector for each input."""
+
+
+class ChatError(PgvecError):
+    """A chat model gave no whole answer; ``partial`` is what had come of it until then."""
+
+    partial: str = ""
+
+
+class ChatUnavailableError(ChatError):
+    """The chat model cannot be reached, is overloaded or too slow; ``retry_after_seconds`` is what it asked for."""
+
+    retry_after_seconds: float | None = None
+
+
+class ChatResponseError(ChatError):
+    """The chat model answered with something that is no whole answer."""
 
 
 class SyncError(PgvecError):
