@@ -9,7 +9,8 @@
     │  ├─ DimensionMismatchError
     │  ├─ InvalidFilterError
     │  ├─ InvalidOptionError
-    │  └─ InvalidRowError
+    │  ├─ InvalidRowError
+    │  └─ UnreadableFileError
     ├─ MappingError (TypeError)
     │  ├─ NotAnEmbeddingColumnError
     │  ├─ AmbiguousColumnError
@@ -33,6 +34,9 @@
     ├─ EmbeddingError
     │  ├─ EmbedderUnavailableError
     │  └─ EmbedderResponseError
+    ├─ ChatError
+    │  ├─ ChatUnavailableError
+    │  └─ ChatResponseError
     ├─ SyncError
     │  └─ SyncTimeoutError (TimeoutError)
     └─ ServerError (OSError)
@@ -50,6 +54,9 @@ __all__ = [
     "AccessDeniedError",
     "AmbiguousColumnError",
     "AuthenticationFailedError",
+    "ChatError",
+    "ChatResponseError",
+    "ChatUnavailableError",
     "ConfigurationError",
     "ConnectionFailedError",
     "DimensionMismatchError",
@@ -81,6 +88,7 @@ __all__ = [
     "SyncError",
     "SyncTimeoutError",
     "TransientQueryError",
+    "UnreadableFileError",
 ]
 
 
@@ -142,6 +150,12 @@ class InvalidRowError(InvalidInputError):
     """A row of a load or write cannot be stored; ``position`` counts from 1 in the order given, None where it is not known."""
 
     position: int | None = None
+
+
+class UnreadableFileError(InvalidInputError):
+    """A file cannot be read as a document; ``reason`` says why."""
+
+    reason: str | None = None
 
 
 class MappingError(PgvecError, TypeError):
@@ -249,6 +263,22 @@ class EmbedderUnavailableError(EmbeddingError):
 
 class EmbedderResponseError(EmbeddingError):
     """The model answered with something that is not one finite vector for each input."""
+
+
+class ChatError(PgvecError):
+    """A chat model gave no whole answer; ``partial`` is what had come of it until then."""
+
+    partial: str = ""
+
+
+class ChatUnavailableError(ChatError):
+    """The chat model cannot be reached, is overloaded or too slow; ``retry_after_seconds`` is what it asked for."""
+
+    retry_after_seconds: float | None = None
+
+
+class ChatResponseError(ChatError):
+    """The chat model answered with something that is no whole answer."""
 
 
 class SyncError(PgvecError):

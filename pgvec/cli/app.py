@@ -10,12 +10,14 @@ import typer
 from pgvec.cli.commands import (
     adopt,
     advise,
+    ask,
     calibrate,
     demo,
     doctor,
     examples,
     explain,
     index,
+    ingest,
     inspect,
     load,
     migrate,
@@ -64,6 +66,8 @@ def root(
 
 app.command("load")(debuggable(load.load))
 app.command("search")(debuggable(search.search))
+app.command("ingest")(debuggable(ingest.ingest))
+app.command("ask")(debuggable(ask.ask))
 app.command("recommend")(debuggable(examples.recommend))
 app.command("discover")(debuggable(examples.discover))
 app.command("similar")(debuggable(examples.similar))

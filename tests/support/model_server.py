@@ -14,7 +14,7 @@ from typing import Any
 
 from support.content_embedder import expected_vector
 
-__all__ = ["FAULTS", "MODEL", "ModelServer"]
+__all__ = ["FAULTS", "MODEL", "Handler", "ModelServer"]
 
 MODEL = "content"
 
@@ -25,7 +25,7 @@ class ModelServer:
     ``times`` limits how many do; ``seconds`` is how long what hangs hangs.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, handler: type[Handler] | None = None) -> None:
         self.fault: str | None = None
         self.only: str | None = None
         self.times: int | None = None
@@ -35,10 +35,10 @@ class ModelServer:
         self.closing = threading.Event()
         owner = self
 
-        class Handler(_Handler):
+        class Owned(handler or Handler):
             server_owner = owner
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Owned)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
         self._thread.start()
@@ -71,7 +71,9 @@ class ModelServer:
         self._thread.join()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
+    """Answers one request."""
+
     protocol_version = "HTTP/1.1"
     server_owner: ModelServer
 
