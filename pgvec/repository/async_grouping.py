@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any, TypeVar, overload
 
@@ -10,6 +9,7 @@ from pgvec.model import Groups
 from pgvec.operations import shaped
 from pgvec.repository import arguments, shaping_arguments
 from pgvec.repository.async_core import AsyncRepositoryCore
+from pgvec.repository.embedded_queries import counting
 
 __all__ = ["AsyncGrouping"]
 
@@ -101,10 +101,9 @@ class AsyncGrouping(AsyncRepositoryCore[M]):
             RecordNotFoundError: The query is a record that is not stored, or has no embedding.
             QueryError: Postgres refused the statement.
         """
-        if isinstance(query, str) and not arguments.is_vector_text(self._target, query):
-            query = await asyncio.to_thread(arguments.embed_query, self._target, self._embedder, query)
+        target, query, asked = await self._embedded(query)
         question = shaping_arguments.groups_question(
-            self._target,
+            target,
             query,
             arguments.SearchOptions(
                 where=where,
@@ -121,4 +120,4 @@ class AsyncGrouping(AsyncRepositoryCore[M]):
             per_group=per_group,
             candidates=candidates,
         )
-        return await self._driver.run(shaped.search_groups(self._target, question), self._target)
+        return await self._driver.run(shaped.search_groups(target, counting(question, asked)), self._target)

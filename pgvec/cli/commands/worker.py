@@ -21,7 +21,7 @@ from pgvec.cli.output import print_json, print_text
 from pgvec.embedding_sync import Worker, WorkerOptions, load_embedders, read_embedder_names
 from pgvec.errors import InvalidOptionError
 
-__all__ = ["worker"]
+__all__ = ["pooled", "split_embedder", "worker"]
 
 _DEFAULTS = WorkerOptions()
 
@@ -52,10 +52,10 @@ def worker(
     # Modules beside the caller are found as python -m finds them.
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
-    names = read_embedder_names(Path.cwd()) | dict(_split(text) for text in embedder or ())
+    names = read_embedder_names(Path.cwd()) | dict(split_embedder(text) for text in embedder or ())
     _log_to_stderr(as_json=as_json)
-    with open_database(url) as engine, _pooled(engine) as pooled:
-        made = Worker(pooled, load_embedders(names), options)
+    with open_database(url) as engine, pooled(engine) as kept:
+        made = Worker(kept, load_embedders(names), options)
         with _stopped_by_signals(made):
             done = made.run_once() if once else made.run()
     if as_json:
@@ -116,7 +116,8 @@ def _log_to_stderr(*, as_json: bool) -> None:
     log.propagate = False
 
 
-def _split(text: str) -> tuple[str, str]:
+def split_embedder(text: str) -> tuple[str, str]:
+    """Return name and place of an embedder."""
     name, equals, place = text.partition("=")
     if not equals:
         raise InvalidOptionError(f"--embedder takes  name=module:attribute, not {text!r}")
@@ -124,10 +125,10 @@ def _split(text: str) -> tuple[str, str]:
 
 
 @contextmanager
-def _pooled(engine: sa.Engine) -> Iterator[sa.Engine]:
+def pooled(engine: sa.Engine) -> Iterator[sa.Engine]:
     """Yield an engine that keeps its connections: a worker runs many small transactions."""
-    pooled = sa.create_engine(engine.url, pool_pre_ping=True, connect_args={"prepare_threshold": None})
+    kept = sa.create_engine(engine.url, pool_pre_ping=True, connect_args={"prepare_threshold": None})
     try:
-        yield pooled
+        yield kept
     finally:
-        pooled.dispose()
+        kept.dispose()
