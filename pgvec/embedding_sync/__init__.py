@@ -2,6 +2,7 @@
 
 from pgvec.embedding_sync.async_syncs import AsyncSyncs
 from pgvec.embedding_sync.lane import Work
+from pgvec.embedding_sync.metrics import WorkerMetrics, serve_metrics
 from pgvec.embedding_sync.options import WorkerOptions
 from pgvec.embedding_sync.reembedding import Reembedding
 from pgvec.embedding_sync.resolving import load_embedders, read_embedder_names
@@ -22,8 +23,10 @@ __all__ = [
     "Syncs",
     "Work",
     "Worker",
+    "WorkerMetrics",
     "WorkerOptions",
     "load_embedders",
     "read_embedder_names",
     "read_totals",
+    "serve_metrics",
 ]

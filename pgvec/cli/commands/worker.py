@@ -16,9 +16,9 @@ import sqlalchemy as sa
 import typer
 
 from pgvec.cli.database import open_database
-from pgvec.cli.options import Json, Url
+from pgvec.cli.options import Json, Url, check_text
 from pgvec.cli.output import print_json, print_text
-from pgvec.embedding_sync import Worker, WorkerOptions, load_embedders, read_embedder_names
+from pgvec.embedding_sync import Worker, WorkerOptions, load_embedders, read_embedder_names, serve_metrics
 from pgvec.errors import InvalidOptionError
 
 __all__ = ["pooled", "split_embedder", "worker"]
@@ -44,6 +44,12 @@ def worker(
     poll: Annotated[
         float, typer.Option(metavar="SECONDS", help="How often to look where nothing notifies.")
     ] = _DEFAULTS.poll_seconds,
+    metrics_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Serve figures for Prometheus here; 0 takes a free port.")
+    ] = None,
+    metrics_address: Annotated[
+        str, typer.Option(callback=check_text, metavar="ADDRESS", help="Where to serve them.")
+    ] = "127.0.0.1",
     url: Url = None,
     as_json: Json = False,
 ) -> None:
@@ -56,7 +62,7 @@ def worker(
     _log_to_stderr(as_json=as_json)
     with open_database(url) as engine, pooled(engine) as kept:
         made = Worker(kept, load_embedders(names), options)
-        with _stopped_by_signals(made):
+        with _stopped_by_signals(made), _measured(made, kept, metrics_port, metrics_address):
             done = made.run_once() if once else made.run()
     if as_json:
         print_json(done)
@@ -65,6 +71,16 @@ def worker(
             f"{done.written} rows written with {done.texts} texts embedded, {done.refused} refused, "
             f"{done.retried} given back, {done.parked} parked"
         )
+
+
+@contextmanager
+def _measured(made: Worker, engine: sa.Engine, port: int | None, address: str) -> Iterator[None]:
+    if port is None:
+        yield
+        return
+    with serve_metrics(made, engine, port, address=address) as found:
+        logging.getLogger("pgvec.embedding_sync").info("figures for Prometheus at http://%s:%s/metrics", address, found)
+        yield
 
 
 @contextmanager
