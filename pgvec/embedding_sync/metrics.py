@@ -36,13 +36,13 @@ class WorkerMetrics:
     """
 
     def __init__(self, worker: Worker, engine: sa.Engine) -> None:
-        self._library = _load()
+        _load()
         self._worker = worker
         self._syncs = Syncs(engine)
 
     def collect(self) -> Iterator[Metric]:
         """Yield every figure; where the database does not answer, ``pgvec_database_up`` is 0 and its figures are missing."""
-        core = self._library.core
+        core = importlib.import_module("prometheus_client.core")
         CounterMetricFamily, GaugeMetricFamily = core.CounterMetricFamily, core.GaugeMetricFamily  # noqa: N806 - classes
         work = self._worker.work
         rows = CounterMetricFamily("pgvec_worker_rows", "Rows by what became of them.", labels=["outcome"])
