@@ -40,7 +40,7 @@ test-faults: $(VENV)/.installed-dev ## Kill, freeze and cut off workers under lo
 	@PYTHONPATH="tests:$$PWD" $(VENV)/bin/python -m support.faults $(ARGS)
 
 test-reembed: $(VENV)/.installed-dev ## Change the model of 20,000 rows under load, killed at six points, three times each
-	@PGVEC_REEMBED_ROWS="$${PGVEC_REEMBED_ROWS:-20000}" $(VENV)/bin/pytest tests/integration/test_reembed.py -k full_size $(ARGS)
+	@PGVEC_REEMBED_ROWS="$${PGVEC_REEMBED_ROWS:-20000}" PGVEC_REEMBED_TILES="$${PGVEC_REEMBED_TILES:-48}" $(VENV)/bin/pytest tests/integration/test_reembed.py -k full_size $(ARGS)
 
 lint: $(VENV)/.installed-dev ## Check style, types and floors
 	@$(VENV)/bin/ruff check .

@@ -18,11 +18,10 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from fix_database import sqlalchemy_url
-from fix_sync import QUICK, SYNC, SyncedTable
+from fix_sync import ARTICLE, QUICK, SYNC, SyncedTable
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
-from support.content_embedder import ContentEmbedder, expected_vector
-from support.reembed_process import STEPS, WideEmbedder
+from support.reembed_process import STEPS, TILES, NarrowEmbedder, WideEmbedder, vector_of
 
 from pgvec import AsyncRepository, Repository
 from pgvec.embedding_sync import Reembedding, ReembedOptions, Worker
@@ -43,14 +42,14 @@ class Article(Base):
     __tablename__ = "article"
     id: Mapped[int] = mapped_column(primary_key=True)
     title: Mapped[str | None]
-    embedding: Mapped[Any] = mapped_column(Embedding(8), nullable=True)
+    embedding: Mapped[Any] = mapped_column(Embedding(8 * TILES), nullable=True)
 
 
 def fill(table: SyncedTable, rows: int) -> None:
     """Make a table with an index whose embeddings are up to date."""
-    table.declare()
+    table.declare(ARTICLE.replace("vector(8)", f"vector({8 * TILES})"))
     table.sql("INSERT INTO article (id, title) SELECT n, 'text ' || n FROM generate_series(1, %s) AS n", rows)
-    table.drain()
+    table.drain(NarrowEmbedder())
     table.sql("CREATE INDEX article_embedding ON article USING hnsw (embedding vector_cosine_ops)")
     table.sql("ANALYZE article")
 
@@ -59,14 +58,13 @@ def reembedding(table: SyncedTable) -> Reembedding:
     return Reembedding(table.engine, "article", "embedding")
 
 
-def wrong_wide_rows(table: SyncedTable) -> list[int]:
-    """Return the ids whose embedding by the new model is not, bit for bit, that of their text."""
+def wrong_rows(table: SyncedTable) -> list[tuple[int, str]]:
+    """Return rows and models whose embedding is not, bit for bit, that of the text."""
     wrong = []
-    for key, title, stored in table.sql("SELECT id, title, embedding_wide::text FROM article"):
-        narrow = expected_vector(title, "wide")
-        right = np.concatenate([narrow, narrow[::-1]])
-        if stored is None or not np.array_equal(np.fromstring(stored[1:-1], sep=","), right):
-            wrong.append(key)
+    for key, title, old, new in table.sql("SELECT id, title, embedding::text, embedding_wide::text FROM article"):
+        for model, stored in (("content", old), ("wide", new)):
+            if stored is None or not np.array_equal(np.fromstring(stored[1:-1], sep=","), vector_of(title, model)):
+                wrong.append((key, model))
     return wrong
 
 
@@ -79,15 +77,15 @@ def nearest(table: SyncedTable, embedder: Any, number: int = 7) -> tuple[int, fl
 def test_the_model_changes_and_changes_back(synced: SyncedTable) -> None:
     """Both models answer until the clean-up, the current one where both are given; the rest is refused with its reason."""
     fill(synced, 200)
-    old, new = ContentEmbedder(), WideEmbedder()
+    old, new = NarrowEmbedder(), WideEmbedder()
     assert nearest(synced, old) == (7, 0.0)
     with pytest.raises(ModelMismatchError, match="content, revision 1"):
-        nearest(synced, ContentEmbedder(revision="2"))
+        nearest(synced, NarrowEmbedder(revision="2"))
     before = synced.sql("SELECT id, embedding::text FROM article ORDER BY id")
     done = reembedding(synced).run("wide", new, options=OPTIONS)
     assert (done.stage, done.new_column, done.whole, done.skipped) == ("switched", "embedding_wide", True, ())
     assert done.recall is not None
-    assert wrong_wide_rows(synced) == []
+    assert wrong_rows(synced) == []
     both = [old, new]
     assert [nearest(synced, given) for given in (old, new, both)] == [(7, 0.0)] * 3
     new.calls.clear()
@@ -131,7 +129,7 @@ async def test_the_asynchronous_repository_follows(synced: SyncedTable) -> None:
     reembedding(synced).run("wide", new := WideEmbedder(), options=OPTIONS)
     engine = create_async_engine(sqlalchemy_url(synced.url))
     try:
-        repository = AsyncRepository(engine, Article, embedder=[ContentEmbedder(), new])
+        repository = AsyncRepository(engine, Article, embedder=[NarrowEmbedder(), new])
         assert (await repository.search("text 5", limit=1))[0].record.id == 5
         assert (await repository.search_many(["text 6"], limit=1))[0][0].record.id == 6
     finally:
@@ -142,7 +140,7 @@ async def test_the_asynchronous_repository_follows(synced: SyncedTable) -> None:
 def test_a_search_sends_no_statement_more(synced: SyncedTable) -> None:
     """What model filled the column is known with what else is known of the table."""
     fill(synced, 30)
-    repository = Repository(synced.engine, Article, embedder=ContentEmbedder())
+    repository = Repository(synced.engine, Article, embedder=NarrowEmbedder())
     repository.search("text 1")
     sent: list[str] = []
     sa.event.listen(synced.engine, "before_cursor_execute", lambda *given: sent.append(given[2]))
@@ -155,7 +153,7 @@ def test_models_are_not_mixed(synced: SyncedTable) -> None:
     fill(synced, 10)
     synced.syncs.drop("public.article.embedding")
     synced.syncs.create(SYNC)
-    other = ContentEmbedder("other")
+    other = NarrowEmbedder("other")
     Worker(synced.engine, {"content": other}, QUICK).run_once()
     assert other.calls == []
     synced.sql("UPDATE article SET embedding = NULL")
@@ -170,7 +168,7 @@ def test_what_cannot_be_done_is_refused(synced: SyncedTable) -> None:
     with pytest.raises(SyncError, match="no re-embedding"):
         work.rollback()
     with pytest.raises(SyncError, match="already"):
-        work.run("again", ContentEmbedder())
+        work.run("again", NarrowEmbedder())
     with pytest.raises(SyncError, match="a name of its own"):
         work.run("content", WideEmbedder())
     synced.sql("ALTER TABLE article ADD COLUMN plain vector(3)")
@@ -179,7 +177,7 @@ def test_what_cannot_be_done_is_refused(synced: SyncedTable) -> None:
     ready = work.run("wide", WideEmbedder(), options=ReembedOptions(least_recall=0, switch=False))
     assert ready.stage == "ready"
     with pytest.raises(SyncError, match="being replaced"):
-        work.run("other", ContentEmbedder("other"))
+        work.run("other", NarrowEmbedder("other"))
     work.abandon()
     assert work.status() is None
     assert synced.sql("SELECT count(*) FROM pgvec.embedding_sync") == [(1,)]
@@ -193,7 +191,7 @@ def searchers(url: str, count: int) -> Iterator[list[BaseException]]:
     engine = sa.create_engine(sqlalchemy_url(url))
 
     def search(number: int) -> None:
-        given = [ContentEmbedder()] if number % 2 else [ContentEmbedder(), WideEmbedder()]
+        given = [NarrowEmbedder()] if number % 2 else [NarrowEmbedder(), WideEmbedder()]
         turn = 0
         while not stop.is_set():
             turn += 1
@@ -201,7 +199,7 @@ def searchers(url: str, count: int) -> Iterator[list[BaseException]]:
                 wanted = 1_000_000 + turn % 10
                 found = Repository(engine, Article, embedder=given).search(f"kept {wanted}", limit=1)
                 assert (found[0].record.id, round(found[0].distance, 6)) == (wanted, 0.0)
-                vector = "[" + ",".join(map(str, expected_vector(f"kept {wanted}"))) + "]"
+                vector = "[" + ",".join(map(str, vector_of(f"kept {wanted}", "content"))) + "]"
                 with engine.begin() as connection:
                     sql = sa.text("SELECT id, embedding FROM article ORDER BY embedding <=> CAST(:v AS vector) LIMIT 1")
                     connection.execute(sql, {"v": vector}).all()
@@ -227,7 +225,7 @@ def searchers(url: str, count: int) -> Iterator[list[BaseException]]:
 @contextmanager
 def under_load(table: SyncedTable) -> Iterator[list[BaseException]]:
     """Four writers, four searchers and a worker that knows both models; yields what failed."""
-    worker = Worker(table.engine, {"content": ContentEmbedder(), "wide": WideEmbedder()}, QUICK)
+    worker = Worker(table.engine, {"content": NarrowEmbedder(), "wide": WideEmbedder()}, QUICK)
     stop = threading.Event()
     with searchers(table.url, 4) as failures:
         threads = [threading.Thread(target=worker.run)] + [
@@ -251,7 +249,7 @@ def change_under_load(table: SyncedTable, *, rows: int, rounds: int) -> int:
     """Change the model under load, killed at every step, and back; return how often it was killed."""
     fill(table, rows)
     table.sql("INSERT INTO article (id, title) SELECT n, 'kept ' || n FROM generate_series(1000000, 1000009) AS n")
-    table.drain()
+    table.drain(NarrowEmbedder())
     killed = 0
     with under_load(table) as failures:
         for turn in range(rounds):
@@ -264,8 +262,7 @@ def change_under_load(table: SyncedTable, *, rows: int, rounds: int) -> int:
         reembedding(table).rollback()
         reembedding(table).switch()
     assert failures == []
-    assert table.wrong_rows() == []
-    assert wrong_wide_rows(table) == []
+    assert wrong_rows(table) == []
     return killed
 
 
@@ -273,14 +270,14 @@ def test_no_search_fails_while_the_model_changes(synced: SyncedTable) -> None:
     """Under writers and searchers, killed at a step, no statement fails and every row has both embeddings of its text."""
     fill(synced, 150)
     synced.sql("INSERT INTO article (id, title) SELECT n, 'kept ' || n FROM generate_series(1000000, 1000009) AS n")
-    synced.drain()
+    synced.drain(NarrowEmbedder())
     with under_load(synced) as failures:
         assert run_killed(synced.url, "embedding") == 1
         assert reembedding(synced).run("wide", WideEmbedder(), options=OPTIONS).stage == "switched"
         reembedding(synced).rollback()
         reembedding(synced).switch()
     assert failures == []
-    assert synced.wrong_rows() == wrong_wide_rows(synced) == []
+    assert wrong_rows(synced) == []
 
 
 @pytest.mark.skipif("PGVEC_REEMBED_ROWS" not in os.environ, reason="make test-reembed runs it")
@@ -326,4 +323,4 @@ def test_killed_at_every_step_it_goes_on(synced: SyncedTable) -> None:
         assert run_killed(synced.url, step) == 1, step
     done = reembedding(synced).run("wide", WideEmbedder(), options=OPTIONS)
     assert done.stage == "switched"
-    assert wrong_wide_rows(synced) == []
+    assert wrong_rows(synced) == []

@@ -9,26 +9,44 @@ from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
-from support.content_embedder import ContentEmbedder
+from numpy.typing import NDArray
+from support.content_embedder import ContentEmbedder, expected_vector
 
 from pgvec.embedding_sync import Reembedding, ReembedOptions, ReembedProgress
 
-__all__ = ["STEPS", "WideEmbedder"]
+__all__ = ["STEPS", "TILES", "NarrowEmbedder", "WideEmbedder", "vector_of"]
 
 STEPS = ("adding the column", "noting the rows", "embedding", "building article_embedding_wide", "checking", "ready")
 """Where it can be told to end: each step is told as it begins."""
 
 
-class WideEmbedder(ContentEmbedder):
-    """The other model: twice as many dimensions, made of the same digest."""
+TILES = int(os.environ.get("PGVEC_REEMBED_TILES", "1"))
+"""How often the eight numbers of a text are repeated: 48 times are 384 dimensions, and 768 of the other model."""
+
+
+def vector_of(text: str, model: str) -> NDArray[np.float32]:
+    """Return the vector of a text: that of the old model, or that of the other, which is twice as long."""
+    vector = np.tile(expected_vector(text, model), TILES)
+    return np.concatenate([vector, vector[::-1]]) if model == "wide" else vector
+
+
+class NarrowEmbedder(ContentEmbedder):
+    """The old model."""
+
+    def __init__(self, model: str = "content", **given: Any) -> None:
+        super().__init__(model, **given)
+        self.dimensions = vector_of("", model).size
+
+    def embed(self, inputs: Any, *, role: Any = "document") -> Any:
+        super().embed(inputs, role=role)
+        return np.stack([vector_of(str(text), self.name) for text in inputs])
+
+
+class WideEmbedder(NarrowEmbedder):
+    """The other model: twice as many dimensions."""
 
     def __init__(self, **given: Any) -> None:
         super().__init__("wide", **given)
-        self.dimensions = 16
-
-    def embed(self, inputs: Any, *, role: Any = "document") -> Any:
-        narrow = super().embed(inputs, role=role)
-        return np.hstack([narrow, narrow[:, ::-1]])
 
 
 def main(url: str, step: str) -> None:

@@ -220,19 +220,24 @@ BEGIN
 END
 $body$;
 
--- How many rows there are, and how many have an embedding by the old model, a text, and none by the new one. Reads the whole table.
+-- How many rows there are, and how many have an embedding by the old model, a text, and none by the new one, although they have
+-- not been changed since it began: those are on their way, as such rows always are. Reads the whole table.
 CREATE FUNCTION pgvec._reembed_coverage_v1(p_table regclass, p_old text, OUT row_count bigint, OUT missing bigint)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO, YMD' SET timezone = 'UTC' SET intervalstyle = 'postgres' SET extra_float_digits = 1 SET bytea_output = 'hex'
 AS $body$
 DECLARE
     begun pgvec.reembedding := pgvec._find_reembedding_v1(p_table, p_old);
     sync pgvec.embedding_sync := pgvec._find_sync_v1(begun.new_sync);
 BEGIN
     EXECUTE format(
-        'SELECT count(*), count(*) FILTER (WHERE t.%I IS NULL AND t.%I IS NOT NULL AND %s ~ ''\S'') FROM %s AS t',
-        begun.new_column, begun.old_column, pgvec._document_v1(sync.source_table, sync.source_columns, sync.template, 't'), p_table)
-       INTO row_count, missing;
+        'SELECT count(*), count(*) FILTER (WHERE t.%1$I IS NULL AND t.%2$I IS NOT NULL AND %3$s ~ ''\S'''
+        ' AND NOT EXISTS (SELECT FROM pgvec.embedding_outbox AS o WHERE o.sync_id = $1 AND o.key = %4$s AND NOT o.parked'
+        ' AND o.enqueued_at > $2)) FROM %5$s AS t',
+        begun.new_column, begun.old_column, pgvec._document_v1(sync.source_table, sync.source_columns, sync.template, 't'),
+        pgvec._key_v1(sync.source_table, sync.key_columns, 't'), p_table)
+       INTO row_count, missing USING sync.id, begun.enqueued_at;
 END
 $body$;
 
