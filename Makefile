@@ -27,7 +27,7 @@ DJANGO_TESTS = $(wildcard tests/*/test_django*.py)
 PIP = $(VENV)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check $(PIP_OPTIONS)
 REQUIREMENTS = pyproject.toml constraints.txt
 
-.PHONY: help demo test test-faults test-index-faults lint bench bench-filters bench-peers bench-keyword bench-queries bench-recall eval docs test-min test-django6 migration wheel-test clean
+.PHONY: help demo test test-faults test-reembed test-index-faults lint bench bench-filters bench-peers bench-keyword bench-queries bench-recall bench-sync eval docs test-min test-django6 migration wheel-test clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r target text; do printf '  make %-18s %s\n' "$$target" "$$text"; done
@@ -40,6 +40,9 @@ test: $(VENV)/.installed-dev ## Run the tests (TEST_LEVEL=full runs everything; 
 
 test-faults: $(VENV)/.installed-dev ## Kill, freeze and cut off workers under load (ARGS="--seed N" replays)
 	@PYTHONPATH="tests:$$PWD" $(VENV)/bin/python -m support.faults $(ARGS)
+
+test-reembed: $(VENV)/.installed-dev ## Change the model of 20,000 rows under load, killed at six points, three times each
+	@PGVEC_REEMBED_ROWS="$${PGVEC_REEMBED_ROWS:-20000}" PGVEC_REEMBED_TILES="$${PGVEC_REEMBED_TILES:-48}" $(VENV)/bin/pytest tests/integration/test_reembed.py -k full_size $(ARGS)
 
 lint: $(VENV)/.installed-dev ## Check style, types and floors
 	@$(VENV)/bin/ruff check .
@@ -67,6 +70,9 @@ eval: $(VENV)/.installed-dev ## Judge vectors, words and both on scifact and npl
 
 bench-recall: $(VENV)/.installed-dev ## Check recall= and reports of recall against the truth (DATA=dir adds real data)
 	@$(VENV)/bin/python -m benchmarks.recall $(if $(DATA),--data "$(DATA)") $(ARGS)
+
+bench-sync: $(VENV)/.installed-dev ## Measure workers, claims from a long queue, and loads with capture
+	@$(VENV)/bin/python -m benchmarks.sync $(ARGS)
 
 docs: $(VENV)/.installed-dev ## Run the examples of README and docs
 	@TEST_LEVEL="$(TEST_LEVEL)" $(VENV)/bin/pytest tests/docs $(ARGS)

@@ -4,7 +4,8 @@
 
     PgvecError
     ├─ ConfigurationError
-    │  └─ MissingDependencyError (ImportError)
+    │  ├─ MissingDependencyError (ImportError)
+    │  └─ ModelMismatchError
     ├─ InvalidInputError (ValueError)
     │  ├─ DimensionMismatchError
     │  ├─ InvalidFilterError
@@ -76,6 +77,7 @@ __all__ = [
     "MappingMismatchError",
     "MigrationPendingError",
     "MissingDependencyError",
+    "ModelMismatchError",
     "NearDuplicateError",
     "NotAnEmbeddingColumnError",
     "PgvecError",
@@ -125,6 +127,10 @@ class MissingDependencyError(ConfigurationError, ImportError):
     def for_extra(cls, extra: str, purpose: str) -> MissingDependencyError:
         """Build the error for a feature (``purpose``, a noun phrase) that the extra ``extra`` installs."""
         return cls(f"{purpose} needs an optional package: run  pip install 'pgvec[{extra}]'", extra=extra)
+
+
+class ModelMismatchError(ConfigurationError):
+    """A text would be searched with another model than the one whose vectors are stored."""
 
 
 class InvalidInputError(PgvecError, ValueError, DontWrapMixin):

@@ -22,6 +22,7 @@ from pgvec.cli.commands import (
     load,
     migrate,
     recall,
+    reembed,
     search,
     server,
     sync,
@@ -78,6 +79,7 @@ app.command("calibrate")(debuggable(calibrate.calibrate))
 app.command("doctor")(debuggable(doctor.doctor))
 app.command("explain")(debuggable(explain.explain))
 app.command("worker")(debuggable(worker.worker))
+app.command("reembed")(debuggable(reembed.reembed))
 app.command("adopt")(debuggable(adopt.adopt))
 app.command("inspect")(debuggable(inspect.inspect))
 app.command("demo")(debuggable(demo.demo))

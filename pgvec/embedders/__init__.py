@@ -5,6 +5,7 @@ from pgvec.embedders.cache import CachedEmbedder
 from pgvec.embedders.checks import check_embeddings, check_texts
 from pgvec.embedders.default import default_embedder
 from pgvec.embedders.openai_compatible import OpenAICompatibleEmbedder
+from pgvec.embedders.paced import PacedEmbedder
 from pgvec.embedders.sentence_transformer import SentenceTransformerEmbedder
 from pgvec.model import Embedder, InputKind, InputRole
 
@@ -14,6 +15,7 @@ __all__ = [
     "InputKind",
     "InputRole",
     "OpenAICompatibleEmbedder",
+    "PacedEmbedder",
     "SentenceTransformerEmbedder",
     "check_embeddings",
     "check_texts",

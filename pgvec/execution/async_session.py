@@ -31,7 +31,7 @@ from pgvec.execution.unit import (
     summary,
     unflushed,
 )
-from pgvec.model import ServerFacts, Target
+from pgvec.model import ServerFacts, TableFacts, Target
 from pgvec.statements.requests import Execute, Explain, Find, Forget, Place, Request, Result, Survey
 
 __all__ = ["AsyncBind", "AsyncSessionDriver"]
@@ -71,6 +71,16 @@ class AsyncSessionDriver:
                         error = exc
         except DRIVER_ERRORS as exc:
             raise_translated(exc)
+
+    def known(self, target: Target) -> TableFacts | None:
+        """Return what is remembered of a target's table; this takes no connection."""
+        bind: Any = self._bind
+        if isinstance(bind, AsyncEngine):
+            return known_survey(bind.sync_engine, target)
+        if isinstance(bind, AsyncConnection):
+            return None if bind.sync_connection is None else known_survey(bind.sync_connection, target)
+        session = bind() if isinstance(bind, async_scoped_session) else bind
+        return known_survey(session.sync_session.get_bind(**bind_arguments(target)), target)
 
     @asynccontextmanager
     async def connection(self, target: Target) -> AsyncIterator[AsyncConnection]:

@@ -32,7 +32,7 @@ from pgvec.execution.unit import (
     summary,
     unflushed,
 )
-from pgvec.model import ServerFacts, Target
+from pgvec.model import ServerFacts, TableFacts, Target
 from pgvec.statements.requests import Execute, Explain, Find, Forget, Place, Request, Result, Survey
 
 __all__ = ["Bind", "SessionDriver"]
@@ -72,6 +72,11 @@ class SessionDriver:
                         error = exc
         except DRIVER_ERRORS as exc:
             raise_translated(exc)
+
+    def known(self, target: Target) -> TableFacts | None:
+        """Return what is remembered of a target's table; this takes no connection."""
+        bind: Any = self._bind
+        return known_survey(bind.get_bind(**bind_arguments(target)) if hasattr(bind, "get_bind") else bind, target)
 
     @contextmanager
     def connection(self, target: Target) -> Iterator[sa.Connection]:

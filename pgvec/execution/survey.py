@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from threading import Lock
@@ -15,10 +16,12 @@ import sqlalchemy as sa
 from pgvec.execution.facts import require_psycopg
 from pgvec.model import (
     CatalogIndex,
+    ColumnModel,
     ColumnStatistics,
     CompactForm,
     Costs,
     Partition,
+    Replacement,
     TableFacts,
     Target,
     TunedSetting,
@@ -31,10 +34,20 @@ from pgvec.statements.plan import relation_text, target_table
 from pgvec.statements.predicates import read_terms
 from pgvec.statements.selectivity import number_of
 
-__all__ = ["SECONDS_KNOWN", "ask_survey", "forget_surveys", "known_survey", "take_survey"]
+__all__ = [
+    "SECONDS_KNOWN",
+    "SECONDS_MOVING",
+    "ask_survey",
+    "forget_surveys",
+    "known_survey",
+    "seconds_known",
+    "take_survey",
+]
 
 SECONDS_KNOWN = 300.0
 """How long facts are used before they are asked again; a wrong one costs time, never a row."""
+SECONDS_MOVING = 5.0
+"""The same while a column is being replaced: so long a search may still go to the old one, which is kept in step."""
 
 _Key: TypeAlias = tuple[Target, str | None]
 _Ask: TypeAlias = Callable[[sa.TextClause, Mapping[str, Any]], Sequence[Any]]
@@ -54,15 +67,30 @@ _COSTS = sa.text(
 )
 
 
+_MODELS = sa.text(
+    "SELECT 'model' AS kind, m.column_name AS name, m.model_name AS first, m.model_revision AS second, NULL AS whole,"
+    " NULL AS old_type, NULL AS old_dimensions, NULL AS new_type, NULL AS new_dimensions"
+    " FROM pgvec.embedding_model AS m WHERE m.source_table = pg_catalog.to_regclass(:relation)"
+    " UNION ALL"
+    " SELECT 'replacement', r.old_column, r.new_column, r.stage, r.whole, ot.typname, oa.atttypmod, nt.typname, na.atttypmod"
+    " FROM pgvec.reembedding AS r"
+    " LEFT JOIN pg_catalog.pg_attribute AS oa ON oa.attrelid = r.source_table AND oa.attname = r.old_column AND NOT oa.attisdropped"
+    " LEFT JOIN pg_catalog.pg_type AS ot ON ot.oid = oa.atttypid"
+    " LEFT JOIN pg_catalog.pg_attribute AS na ON na.attrelid = r.source_table AND na.attname = r.new_column AND NOT na.attisdropped"
+    " LEFT JOIN pg_catalog.pg_type AS nt ON nt.oid = na.atttypid"
+    " WHERE r.source_table = pg_catalog.to_regclass(:relation)"
+)
+
+
 @cache
 def _survey_text() -> sa.TextClause:
     """The statement, with the parameter ``relation``: a table's name as SQL writes it."""
     return sa.text(query_text("survey").replace("::", "\\:\\:").replace("%(relation)s", ":relation"))
 
 
-def known_survey(connection: sa.Connection, target: Target) -> TableFacts | None:
+def known_survey(bind: sa.Connection | sa.Engine, target: Target) -> TableFacts | None:
     """Return what is remembered of a target's table, or None where the database has to be asked."""
-    kept = _known.get(connection.engine.pool, {}).get((target, _schema(connection, target)))
+    kept = _known.get(bind.engine.pool, {}).get((target, _schema(bind, target)))
     return kept[1] if kept is not None and kept[0] > time.monotonic() else None
 
 
@@ -80,7 +108,7 @@ def take_survey(connection: sa.Connection, target: Target) -> tuple[TableFacts |
     # That a table does not exist is not remembered: it may be made at the next moment.
     if facts is not None:
         with _lock:
-            _known.setdefault(connection.engine.pool, {})[key] = (time.monotonic() + SECONDS_KNOWN, facts)
+            _known.setdefault(connection.engine.pool, {})[key] = (time.monotonic() + seconds_known(facts), facts)
     return facts, statements
 
 
@@ -90,7 +118,7 @@ def forget_surveys(engine: sa.Engine) -> None:
         _known.pop(engine.pool, None)
 
 
-def _schema(connection: sa.Connection, target: Target) -> str | None:
+def _schema(connection: sa.Connection | sa.Engine, target: Target) -> str | None:
     schema = target_table(target).schema
     schemas = connection.get_execution_options().get("schema_translate_map")
     return schemas.get(schema, schema) if schemas else schema  # type: ignore[no-any-return]
@@ -115,7 +143,17 @@ def ask_survey(ask: _Ask, target: Target, schema: str | None) -> tuple[TableFact
         return read_survey(target, rows[0], (), None), 1
     settings = ask(_SETTINGS, relation)
     costs = ask(_COSTS, {"type": target.column.type.value})
-    return read_survey(target, rows[0], settings, costs[0] if costs else None), 3
+    facts = read_survey(target, rows[0], settings, costs[0] if costs else None)
+    if not rows[0].has_models:
+        return facts, 3
+    found = ask(_MODELS, relation)
+    return replace(facts, models=_models(found), replacements=_replacements(found)), 4
+
+
+def seconds_known(facts: TableFacts) -> float:
+    """Return for how long facts may be used: not long while a column is being replaced by another."""
+    moving = any(replacement.is_under_way for replacement in facts.replacements)
+    return SECONDS_MOVING if moving else SECONDS_KNOWN
 
 
 def read_survey(target: Target, row: Any, settings: Any, costs: Any) -> TableFacts:
@@ -140,6 +178,27 @@ def read_survey(target: Target, row: Any, settings: Any, costs: Any) -> TableFac
         costs=Costs() if costs is None else Costs(*costs),
         settings=tuple(TunedSetting(*setting) for setting in settings),
         relation=(row.relation_schema, row.relation_name),
+    )
+
+
+def _models(found: Sequence[Any]) -> tuple[ColumnModel, ...]:
+    return tuple(ColumnModel(row.name, row.first, row.second) for row in found if row.kind == "model")
+
+
+def _replacements(found: Sequence[Any]) -> tuple[Replacement, ...]:
+    return tuple(
+        Replacement(
+            row.name,
+            row.first,
+            row.second,
+            row.whole,
+            None if row.old_type is None else VectorType(row.old_type),
+            row.old_dimensions,
+            None if row.new_type is None else VectorType(row.new_type),
+            row.new_dimensions,
+        )
+        for row in found
+        if row.kind == "replacement"
     )
 
 

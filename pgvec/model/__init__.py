@@ -3,6 +3,7 @@
 from pgvec.model.advice import Advice, AdviceKind, FilterShape, TableState, read_shape, shape_text
 from pgvec.model.calibration import Calibration, CalibrationReport
 from pgvec.model.chunk import Chunk, Chunker, TokenCounter
+from pgvec.model.column_model import ColumnModel, Replacement
 from pgvec.model.distance import Distance
 from pgvec.model.doctor import CHECKS, Diagnosis, Finding, Severity
 from pgvec.model.embedder import Embedder, InputKind, InputRole
@@ -62,6 +63,7 @@ __all__ = [
     "Chunk",
     "Chunker",
     "ClaimedRow",
+    "ColumnModel",
     "ColumnStatistics",
     "CompactForm",
     "Comparison",
@@ -102,6 +104,7 @@ __all__ = [
     "RecallReport",
     "Receipt",
     "RecommendStrategy",
+    "Replacement",
     "ServerFacts",
     "Severity",
     "StoredRecord",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pgvec.model.column_model import ColumnModel, Replacement
 from pgvec.model.target import VectorIndex
 from pgvec.model.vector_type import VectorType
 
@@ -188,6 +189,8 @@ class TableFacts:
         costs: What work costs here.
         settings: What tuning runs stored for its indexes.
         relation: Postgres schema and name of the table, where they were asked.
+        models: Which models filled its columns, as far as that is known.
+        replacements: Its columns that are, or were, replaced by columns of other models.
     """
 
     rows: float | None
@@ -202,3 +205,5 @@ class TableFacts:
     costs: Costs = Costs()
     settings: tuple[TunedSetting, ...] = ()
     relation: tuple[str, str] | None = None
+    models: tuple[ColumnModel, ...] = ()
+    replacements: tuple[Replacement, ...] = ()

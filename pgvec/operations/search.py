@@ -36,6 +36,7 @@ class Question:
         recall: Share of the true nearest that an approximate answer shall contain, or None for the default.
         first_rank: Rank of the first match.
         shaping: What is made of the rows that are found, or None.
+        asked: Statements that were sent before, to find the column.
     """
 
     shape: SearchShape
@@ -47,6 +48,7 @@ class Question:
     recall: float | None = None
     first_rank: int = 1
     shaping: Shaping | None = None
+    asked: int = 0
 
 
 def search(target: Target, question: Question) -> Generator[Request, Any, Matches[Any]]:
@@ -106,7 +108,7 @@ def planned(target: Target, question: Question) -> Generator[Request, Any, tuple
         where_key,
         shaping=question.shaping,
     )
-    return find, statements
+    return find, statements + question.asked
 
 
 def require_embedding(target: Target, key: tuple[Any, ...]) -> Generator[Request, Any, None]:

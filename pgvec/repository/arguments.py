@@ -18,7 +18,8 @@ from pgvec.errors import (
     RecordNotFoundError,
 )
 from pgvec.execution.filter_record import FilterRecord
-from pgvec.model import Embedder, InputKind, InputRole, Match, StoredRecord, Target, VectorType
+from pgvec.model import Embedder, InputRole, Match, StoredRecord, Target, VectorType
+from pgvec.operations.aim import check_fit
 from pgvec.operations.load import LoadOptions
 from pgvec.operations.search import Question, query_value
 from pgvec.orm.values import check_value, to_text
@@ -35,9 +36,9 @@ __all__ = [
     "LARGEST_LIMIT",
     "SearchOptions",
     "check_embedder",
+    "check_question",
     "check_record",
     "checked_options",
-    "embed_queries",
     "embed_query",
     "identity",
     "is_record",
@@ -177,32 +178,15 @@ def is_vector_text(target: Target, query: str) -> bool:
 
 def embed_query(target: Target, embedder: Embedder | None, text: str) -> Any:
     """Embed a question."""
-    _check_question(embedder, text)
+    check_question(embedder, text)
     assert embedder is not None
-    _check_fit(target, embedder)
+    check_fit(target, embedder)
     vectors = embedder.embed([text], role=InputRole.QUERY)
     return check_embeddings(vectors, 1, embedder.dimensions)[0]
 
 
-def embed_queries(target: Target, embedder: Embedder | None, queries: Iterable[object]) -> list[Any]:
-    """Return queries as vectors: the texts among them are embedded together."""
-    if isinstance(queries, str | bytes | Mapping) or not isinstance(queries, Iterable):
-        raise InvalidInputError(f"queries= takes a list of vectors or texts, not {type(queries).__name__}")
-    found = list(queries)
-    texts = {n: query for n, query in enumerate(found) if isinstance(query, str) and not is_vector_text(target, query)}
-    if not texts:
-        return found
-    for text in texts.values():
-        _check_question(embedder, text)
-    assert embedder is not None
-    _check_fit(target, embedder)
-    vectors = embedder.embed(list(texts.values()), role=InputRole.QUERY)
-    for n, vector in zip(texts, check_embeddings(vectors, len(texts), embedder.dimensions), strict=True):
-        found[n] = vector
-    return found
-
-
-def _check_question(embedder: Embedder | None, text: str) -> None:
+def check_question(embedder: Embedder | None, text: str) -> None:
+    """Refuse a text that cannot be embedded here."""
     if not text.strip():
         raise InvalidInputError("The query is an empty text: give at least one word")
     if embedder is None:
@@ -228,18 +212,6 @@ def check_record(record: object) -> FilterRecord | None:
     if record is not None and not isinstance(record, FilterRecord):
         raise ConfigurationError(f"record_filters= takes a FilterRecord, not {type(record).__name__}")
     return record
-
-
-def _check_fit(target: Target, embedder: Embedder) -> None:
-    """Refuse an embedder whose vectors the column cannot hold."""
-    if InputKind.TEXT not in embedder.kinds:
-        raise ConfigurationError(f"The embedder {embedder.name} takes no text: pass a vector instead")
-    dimensions = target.column.dimensions
-    if dimensions is not None and embedder.dimensions != dimensions:
-        raise ConfigurationError(
-            f"The embedder {embedder.name} makes vectors of {embedder.dimensions} dimensions, and "
-            f"{target.name}.{target.column.attribute} holds {dimensions}: use the model that filled the column"
-        )
 
 
 def load_options(rows: object, on_conflict: OnConflict, key: object, connection: Any) -> LoadOptions:

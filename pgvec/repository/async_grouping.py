@@ -9,6 +9,7 @@ from pgvec.model import Groups
 from pgvec.operations import shaped
 from pgvec.repository import arguments, shaping_arguments
 from pgvec.repository.async_core import AsyncRepositoryCore
+from pgvec.repository.embedded_queries import counting
 
 __all__ = ["AsyncGrouping"]
 
@@ -100,9 +101,10 @@ class AsyncGrouping(AsyncRepositoryCore[M]):
             RecordNotFoundError: The query is a record that is not stored, or has no embedding.
             QueryError: Postgres refused the statement.
         """
+        target, query, asked = await self._embedded(query)
         question = shaping_arguments.groups_question(
-            self._target,
-            await self._embedded(query),
+            target,
+            query,
             arguments.SearchOptions(
                 where=where,
                 limit=limit,
@@ -118,4 +120,4 @@ class AsyncGrouping(AsyncRepositoryCore[M]):
             per_group=per_group,
             candidates=candidates,
         )
-        return await self._driver.run(shaped.search_groups(self._target, question), self._target)
+        return await self._driver.run(shaped.search_groups(target, counting(question, asked)), self._target)

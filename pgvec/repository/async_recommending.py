@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from pgvec.model import (
     Matches,
     RecommendStrategy,
+    Target,
 )
 from pgvec.operations import examples as searching
 from pgvec.operations.examples import ExampleQuestion
@@ -16,6 +16,7 @@ from pgvec.operations.search import search
 from pgvec.repository import arguments, example_arguments
 from pgvec.repository.arguments import SearchOptions
 from pgvec.repository.async_core import AsyncRepositoryCore
+from pgvec.repository.embedded_queries import counting
 from pgvec.repository.example_arguments import Examples
 
 __all__ = ["AsyncRecommending"]
@@ -92,8 +93,8 @@ class AsyncRecommending(AsyncRepositoryCore[M]):
             columns=columns,
             include_embedding=include_embedding,
         )
-        question = await self._by_examples(asked, candidates, options)
-        return await self._driver.run(searching.search_by_examples(self._target, question), self._target)
+        searched, question = await self._by_examples(asked, candidates, options)
+        return await self._driver.run(searching.search_by_examples(searched, question), self._target)
 
     async def discover(
         self,
@@ -151,8 +152,8 @@ class AsyncRecommending(AsyncRepositoryCore[M]):
             columns=columns,
             include_embedding=include_embedding,
         )
-        question = await self._by_examples(asked, candidates, options)
-        return await self._driver.run(searching.search_by_examples(self._target, question), self._target)
+        searched, question = await self._by_examples(asked, candidates, options)
+        return await self._driver.run(searching.search_by_examples(searched, question), self._target)
 
     async def similar(
         self,
@@ -260,8 +261,8 @@ class AsyncRecommending(AsyncRepositoryCore[M]):
             columns=columns,
             include_embedding=include_embedding,
         )
-        question = await self._by_examples(asked, None, options)
-        return await self._driver.run(searching.search_by_examples(self._target, question), self._target)
+        searched, question = await self._by_examples(asked, None, options)
+        return await self._driver.run(searching.search_by_examples(searched, question), self._target)
 
     async def feedback(
         self,
@@ -323,10 +324,13 @@ class AsyncRecommending(AsyncRepositoryCore[M]):
             columns=columns,
             include_embedding=include_embedding,
         )
-        question = await self._by_examples(asked, candidates, options)
-        return await self._driver.run(searching.search_by_examples(self._target, question), self._target)
+        searched, question = await self._by_examples(asked, candidates, options)
+        return await self._driver.run(searching.search_by_examples(searched, question), self._target)
 
-    async def _by_examples(self, asked: Examples, candidates: int | None, options: SearchOptions) -> ExampleQuestion:
+    async def _by_examples(
+        self, asked: Examples, candidates: int | None, options: SearchOptions
+    ) -> tuple[Target, ExampleQuestion]:
         """Check the arguments of a search by examples, and embed those that are texts."""
-        values = await asyncio.to_thread(example_arguments.embedded, self._target, self._embedder, asked)
-        return example_arguments.question(self._target, asked, values, candidates, options)
+        target, values, statements = await self._embedded_queries(asked.given)
+        question = example_arguments.question(target, asked, values, candidates, options)
+        return target, counting(question, statements)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar, overload
 
@@ -10,6 +9,7 @@ from pgvec.model import (
     Explanation,
     Match,
     Matches,
+    Target,
 )
 from pgvec.operations import search as searching
 from pgvec.operations import shaped
@@ -19,6 +19,7 @@ from pgvec.operations.search import Question
 from pgvec.repository import arguments, shaping_arguments
 from pgvec.repository.async_core import AsyncRepositoryCore
 from pgvec.repository.diverse_arguments import diverse_question
+from pgvec.repository.embedded_queries import counting
 
 __all__ = ["AsyncSearching"]
 
@@ -146,10 +147,11 @@ class AsyncSearching(AsyncRepositoryCore[M]):
         )
         shaping = shaping_arguments.ShapingOptions(score=score, order_by=order_by, candidates=candidates, facets=facets)
         if diversity is not None:
-            chosen = diverse_question(self._target, await self._embedded(query), options, shaping, diversity)
-            return await self._driver.run(diverse_search(self._target, chosen), self._target)
-        question = await self._question(query, options, shaping)
-        return await self._driver.run(shaped.search(self._target, question), self._target)
+            target, vector, asked = await self._embedded(query)
+            chosen = diverse_question(target, vector, options, shaping, diversity)
+            return await self._driver.run(diverse_search(target, counting(chosen, asked)), self._target)
+        target, question = await self._question(query, options, shaping)
+        return await self._driver.run(shaped.search(target, question), self._target)
 
     async def explain(
         self,
@@ -195,7 +197,7 @@ class AsyncSearching(AsyncRepositoryCore[M]):
             The strategy, its reasons and figures, the statement and Postgres' plan of it; ``str()`` is for people and
             ``to_dict()`` for programs. Criteria that listeners of the session add to a search are not in it.
         """
-        question = await self._question(
+        target, question = await self._question(
             query,
             arguments.SearchOptions(
                 where=where,
@@ -211,7 +213,7 @@ class AsyncSearching(AsyncRepositoryCore[M]):
             ),
             shaping_arguments.ShapingOptions(score=score, order_by=order_by, candidates=candidates, facets=facets),
         )
-        return await self._driver.run(explain(self._target, question, analyze=bool(analyze)), self._target)
+        return await self._driver.run(explain(target, question, analyze=bool(analyze)), self._target)
 
     async def search_many(
         self,
@@ -245,11 +247,11 @@ class AsyncSearching(AsyncRepositoryCore[M]):
         Raises:
             InvalidInputError: A query, the condition or an option cannot be used; the subclass says why.
         """
-        vectors = await asyncio.to_thread(arguments.embed_queries, self._target, self._embedder, queries)
+        target, vectors, asked = await self._embedded_queries(queries)
         if not vectors:
             return []
         question = arguments.question_of_many(
-            self._target,
+            target,
             vectors,
             arguments.SearchOptions(
                 where=where,
@@ -262,13 +264,15 @@ class AsyncSearching(AsyncRepositoryCore[M]):
                 include_embedding=include_embedding,
             ),
         )
-        return await self._driver.run(searching.search_many(self._target, question), self._target)
+        return await self._driver.run(searching.search_many(target, counting(question, asked)), self._target)
 
     async def _question(
         self,
         query: object,
         options: arguments.SearchOptions,
         shaping: shaping_arguments.ShapingOptions,
-    ) -> Question:
-        """Check the arguments of a search, and embed a query that is a text."""
-        return shaping_arguments.shaped_question(self._target, await self._embedded(query), options, shaping)
+    ) -> tuple[Target, Question]:
+        """Check the arguments of a search, and embed a query that is a text; return what is searched, too."""
+        target, vector, asked = await self._embedded(query)
+        question = shaping_arguments.shaped_question(target, vector, options, shaping)
+        return target, counting(question, asked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
@@ -13,8 +14,9 @@ from pgvec.model import (
     Embedder,
     Target,
 )
+from pgvec.operations.aim import Aim, aim, choose_aim
 from pgvec.orm.reading import read_target
-from pgvec.repository import arguments
+from pgvec.repository import arguments, embedded_queries
 
 __all__ = ["RepositoryCore"]
 
@@ -31,22 +33,45 @@ class RepositoryCore(Generic[M]):
         *,
         column: Any | None = None,
         distance: Distance | str | None = None,
-        embedder: Embedder | None = None,
+        embedder: Embedder | Sequence[Embedder] | None = None,
         record_filters: FilterRecord | None = None,
     ) -> None:
         self._driver = SessionDriver(bind, record=arguments.check_record(record_filters))
         self._target = read_target(model, column=column, distance=distance)
-        self._embedder = embedder
-        if embedder is not None:
-            arguments.check_embedder(embedder)
+        self._embedders = embedded_queries.as_embedders(embedder)
+        self._embedder = self._embedders[0] if self._embedders else None
 
     @property
     def target(self) -> Target:
         """What this repository searches, as it was read from the model."""
         return self._target
 
-    def _embedded(self, query: object) -> object:
-        """Embed a query that is a text."""
-        if isinstance(query, str) and not arguments.is_vector_text(self._target, query):
-            return arguments.embed_query(self._target, self._embedder, query)
-        return query
+    def _embedded(self, query: object) -> tuple[Target, Any, int]:
+        """Embed a query that is a text, by the model of the column that answers it.
+
+        Returns:
+            What to search, the query, and how many statements it took to learn where.
+        """
+        if not isinstance(query, str) or arguments.is_vector_text(self._target, query):
+            return self._target, query, 0
+        arguments.check_question(self._embedder, query)
+        aimed = self._aimed()
+        return aimed.target, arguments.embed_query(aimed.target, aimed.embedder, query), aimed.statements
+
+    def _embedded_queries(self, queries: Iterable[object]) -> tuple[Target, list[Any], int]:
+        """The same for many; without a text among them they are asked of the repository's own column."""
+        found = embedded_queries.listed_queries(queries)
+        texts = embedded_queries.text_queries(self._target, found)
+        for text in texts.values():
+            arguments.check_question(self._embedder, text)
+        if not texts:
+            return self._target, found, 0
+        aimed = self._aimed()
+        return aimed.target, embedded_queries.embed_queries(aimed.target, aimed.embedder, found), aimed.statements
+
+    def _aimed(self) -> Aim:
+        """Choose column and embedder. No connection is held: what follows waits for a model."""
+        facts = self._driver.known(self._target)
+        if facts is not None:
+            return choose_aim(self._target, self._embedders, facts)
+        return self._driver.run(aim(self._target, self._embedders), self._target)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pgvec.errors import InvalidInputError, InvalidOptionError
-from pgvec.model import Embedder, RecommendStrategy, StoredRecord, Target, VectorType
+from pgvec.model import RecommendStrategy, StoredRecord, Target, VectorType
 from pgvec.operations.examples import ExampleQuestion
 from pgvec.orm.rules import MAX_STORED_DIMENSIONS, choose
 from pgvec.orm.values import check_value, to_text
@@ -19,7 +19,7 @@ from pgvec.repository.arguments import SearchOptions
 from pgvec.statements.examples import GOOD, KEY_NUMBERS, KEYS, PARTS, VECTOR_NUMBERS, VECTORS, WEIGHTS
 from pgvec.statements.scoring import ExampleScoring, Formula
 
-__all__ = ["Examples", "discovery", "embedded", "feedback", "key_or_record", "question", "recommendation", "refinement"]
+__all__ = ["Examples", "discovery", "feedback", "key_or_record", "question", "recommendation", "refinement"]
 
 LARGEST_CANDIDATES = 10_000
 _MOST_EXAMPLES = 1_000
@@ -130,11 +130,6 @@ def feedback(query: object, judged: object, *, a: float, b: float, c: float) -> 
     # The others do not count, but are known: they are left out of the answer as the paired ones are.
     examples += [_Example(row, good=True, weight=0.0) for row, _ in rows if id(row) not in paired]
     return Examples(Formula.SUM_SCORES, tuple(examples))
-
-
-def embedded(target: Target, embedder: Embedder | None, examples: Examples) -> list[Any]:
-    """Return examples with vectors in place of texts."""
-    return arguments.embed_queries(target, embedder, examples.given)
 
 
 def question(

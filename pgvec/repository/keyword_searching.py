@@ -11,8 +11,9 @@ from pgvec.model import (
     Matches,
 )
 from pgvec.operations import hybrid, keyword
-from pgvec.repository import arguments, keyword_arguments, shaping_arguments
+from pgvec.repository import keyword_arguments, shaping_arguments
 from pgvec.repository.core import RepositoryCore
+from pgvec.repository.embedded_queries import counting
 
 __all__ = ["KeywordSearching"]
 
@@ -215,10 +216,11 @@ class KeywordSearching(RepositoryCore[M]):
             QueryError: Postgres refused the statement.
         """
         keyword_arguments.keyword_parameters(text, index)
+        target, asked = self._target, 0
         if vector is None:
-            vector = arguments.embed_query(self._target, self._embedder, text)
+            target, vector, asked = self._embedded(text)
         question = keyword_arguments.hybrid_question(
-            self._target,
+            target,
             text,
             vector,
             fusion=fusion,
@@ -237,7 +239,8 @@ class KeywordSearching(RepositoryCore[M]):
                 score=score, order_by=order_by, candidates=candidates, facets=facets
             ),
         )
-        return self._driver.run(hybrid.hybrid_search(self._target, question), self._target)
+        question = counting(question, asked)
+        return self._driver.run(hybrid.hybrid_search(target, question), self._target)
 
     def tune_fusion(
         self,
@@ -269,10 +272,11 @@ class KeywordSearching(RepositoryCore[M]):
             AccessDeniedError: The role does not own the table.
         """
         texts = keyword_arguments.check_queries(queries)
+        target = self._target
         if vectors is None:
-            vectors = arguments.embed_queries(self._target, self._embedder, texts)
+            target, vectors, _ = self._embedded_queries(texts)
         judged = keyword_arguments.judgements(
-            self._target, texts, vectors, relevance, index=index, limit=limit, candidates=candidates, folds=folds
+            target, texts, vectors, relevance, index=index, limit=limit, candidates=candidates, folds=folds
         )
-        recipe = hybrid.tune_fusion(self._target, judged, index=index, limit=limit, folds=folds)
+        recipe = hybrid.tune_fusion(target, judged, index=index, limit=limit, folds=folds)
         return self._driver.run(recipe, self._target)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pgvec.model import (
     Matches,
     RecommendStrategy,
+    Target,
 )
 from pgvec.operations import examples as searching
 from pgvec.operations.examples import ExampleQuestion
@@ -15,6 +16,7 @@ from pgvec.operations.search import search
 from pgvec.repository import arguments, example_arguments
 from pgvec.repository.arguments import SearchOptions
 from pgvec.repository.core import RepositoryCore
+from pgvec.repository.embedded_queries import counting
 from pgvec.repository.example_arguments import Examples
 
 __all__ = ["Recommending"]
@@ -91,8 +93,8 @@ class Recommending(RepositoryCore[M]):
             columns=columns,
             include_embedding=include_embedding,
         )
-        question = self._by_examples(asked, candidates, options)
-        return self._driver.run(searching.search_by_examples(self._target, question), self._target)
+        searched, question = self._by_examples(asked, candidates, options)
+        return self._driver.run(searching.search_by_examples(searched, question), self._target)
 
     def discover(
         self,
@@ -150,8 +152,8 @@ class Recommending(RepositoryCore[M]):
             columns=columns,
             include_embedding=include_embedding,
         )
-        question = self._by_examples(asked, candidates, options)
-        return self._driver.run(searching.search_by_examples(self._target, question), self._target)
+        searched, question = self._by_examples(asked, candidates, options)
+        return self._driver.run(searching.search_by_examples(searched, question), self._target)
 
     def similar(
         self,
@@ -259,8 +261,8 @@ class Recommending(RepositoryCore[M]):
             columns=columns,
             include_embedding=include_embedding,
         )
-        question = self._by_examples(asked, None, options)
-        return self._driver.run(searching.search_by_examples(self._target, question), self._target)
+        searched, question = self._by_examples(asked, None, options)
+        return self._driver.run(searching.search_by_examples(searched, question), self._target)
 
     def feedback(
         self,
@@ -322,10 +324,13 @@ class Recommending(RepositoryCore[M]):
             columns=columns,
             include_embedding=include_embedding,
         )
-        question = self._by_examples(asked, candidates, options)
-        return self._driver.run(searching.search_by_examples(self._target, question), self._target)
+        searched, question = self._by_examples(asked, candidates, options)
+        return self._driver.run(searching.search_by_examples(searched, question), self._target)
 
-    def _by_examples(self, asked: Examples, candidates: int | None, options: SearchOptions) -> ExampleQuestion:
+    def _by_examples(
+        self, asked: Examples, candidates: int | None, options: SearchOptions
+    ) -> tuple[Target, ExampleQuestion]:
         """Check the arguments of a search by examples, and embed those that are texts."""
-        values = example_arguments.embedded(self._target, self._embedder, asked)
-        return example_arguments.question(self._target, asked, values, candidates, options)
+        target, values, statements = self._embedded_queries(asked.given)
+        question = example_arguments.question(target, asked, values, candidates, options)
+        return target, counting(question, statements)

@@ -9,6 +9,7 @@ from pgvec.model import (
     Explanation,
     Match,
     Matches,
+    Target,
 )
 from pgvec.operations import search as searching
 from pgvec.operations import shaped
@@ -18,6 +19,7 @@ from pgvec.operations.search import Question
 from pgvec.repository import arguments, shaping_arguments
 from pgvec.repository.core import RepositoryCore
 from pgvec.repository.diverse_arguments import diverse_question
+from pgvec.repository.embedded_queries import counting
 
 __all__ = ["Searching"]
 
@@ -145,10 +147,11 @@ class Searching(RepositoryCore[M]):
         )
         shaping = shaping_arguments.ShapingOptions(score=score, order_by=order_by, candidates=candidates, facets=facets)
         if diversity is not None:
-            chosen = diverse_question(self._target, self._embedded(query), options, shaping, diversity)
-            return self._driver.run(diverse_search(self._target, chosen), self._target)
-        question = self._question(query, options, shaping)
-        return self._driver.run(shaped.search(self._target, question), self._target)
+            target, vector, asked = self._embedded(query)
+            chosen = diverse_question(target, vector, options, shaping, diversity)
+            return self._driver.run(diverse_search(target, counting(chosen, asked)), self._target)
+        target, question = self._question(query, options, shaping)
+        return self._driver.run(shaped.search(target, question), self._target)
 
     def explain(
         self,
@@ -194,7 +197,7 @@ class Searching(RepositoryCore[M]):
             The strategy, its reasons and figures, the statement and Postgres' plan of it; ``str()`` is for people and
             ``to_dict()`` for programs. Criteria that listeners of the session add to a search are not in it.
         """
-        question = self._question(
+        target, question = self._question(
             query,
             arguments.SearchOptions(
                 where=where,
@@ -210,7 +213,7 @@ class Searching(RepositoryCore[M]):
             ),
             shaping_arguments.ShapingOptions(score=score, order_by=order_by, candidates=candidates, facets=facets),
         )
-        return self._driver.run(explain(self._target, question, analyze=bool(analyze)), self._target)
+        return self._driver.run(explain(target, question, analyze=bool(analyze)), self._target)
 
     def search_many(
         self,
@@ -244,11 +247,11 @@ class Searching(RepositoryCore[M]):
         Raises:
             InvalidInputError: A query, the condition or an option cannot be used; the subclass says why.
         """
-        vectors = arguments.embed_queries(self._target, self._embedder, queries)
+        target, vectors, asked = self._embedded_queries(queries)
         if not vectors:
             return []
         question = arguments.question_of_many(
-            self._target,
+            target,
             vectors,
             arguments.SearchOptions(
                 where=where,
@@ -261,13 +264,15 @@ class Searching(RepositoryCore[M]):
                 include_embedding=include_embedding,
             ),
         )
-        return self._driver.run(searching.search_many(self._target, question), self._target)
+        return self._driver.run(searching.search_many(target, counting(question, asked)), self._target)
 
     def _question(
         self,
         query: object,
         options: arguments.SearchOptions,
         shaping: shaping_arguments.ShapingOptions,
-    ) -> Question:
-        """Check the arguments of a search, and embed a query that is a text."""
-        return shaping_arguments.shaped_question(self._target, self._embedded(query), options, shaping)
+    ) -> tuple[Target, Question]:
+        """Check the arguments of a search, and embed a query that is a text; return what is searched, too."""
+        target, vector, asked = self._embedded(query)
+        question = shaping_arguments.shaped_question(target, vector, options, shaping)
+        return target, counting(question, asked)

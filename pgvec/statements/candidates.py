@@ -14,7 +14,7 @@ from pgvec.statements.facets import Matching
 from pgvec.statements.hybrid import hybrid_statement
 from pgvec.statements.keyword import is_row, keyword_matches, keyword_statement
 from pgvec.statements.numbers import whole_number
-from pgvec.statements.plan import attributes
+from pgvec.statements.plan import attributes, embedding_of
 from pgvec.statements.requests import Find
 from pgvec.statements.scoring import DiverseScoring, ExampleScoring, HybridScoring, KeywordScoring
 from pgvec.statements.search import SearchBuilder
@@ -111,7 +111,7 @@ def _matching_either(find: Find) -> Matching:
     def matching(*values: Any) -> sa.Select[Any]:
         if not matches:
             matches.append(keyword_matches(find.target, most=None, name="pgvec_matched"))
-        (embedding,) = attributes(find.target, (find.target.column.attribute,))
+        embedding = embedding_of(find.target)
         has_words = _in(find.target, matches[0])
         statement = sa.select(*values).select_from(find.target.entity)
         return _restricted(statement.where(sa.or_(embedding.is_not(None), has_words)), find)

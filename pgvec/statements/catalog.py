@@ -109,6 +109,7 @@ INDEX_BUILD = sa.text(
     " LEFT JOIN (pg_catalog.pg_index AS x JOIN pg_catalog.pg_class AS i ON i.oid = x.indexrelid AND i.relname = :name)"
     "  ON x.indrelid = t.oid"
     " LEFT JOIN LATERAL (SELECT * FROM pg_catalog.pg_stat_progress_create_index AS s WHERE s.relid = t.oid"
+    "  AND s.datname = pg_catalog.current_database()"
     "  ORDER BY s.index_relid = x.indexrelid DESC, s.phase = 'initializing' LIMIT 1) AS p ON true"
 )
 """Where one index, and the build on its table that Postgres reports, stand."""

@@ -21,7 +21,7 @@ from sqlalchemy.sql.selectable import CTE
 from pgvec.model import Target
 from pgvec.statements.keyword import is_row
 from pgvec.statements.numbers import LEAST, NAN, ONE, ZERO, paged, row_count, whole_number
-from pgvec.statements.plan import attributes
+from pgvec.statements.plan import attributes, embedding_of
 from pgvec.statements.qualified import distance_between, fetched, similarity_of
 from pgvec.statements.requests import Find
 from pgvec.statements.scoring import DiverseScoring
@@ -71,7 +71,7 @@ def _pool(find: Find, schema: str) -> CTE:
         matching.label("matching"),
         sa.func.row_number().over(order_by=(distance, *found_keys)).label("place"),
     ).subquery("pgvec_numbered")
-    (embedding,) = attributes(target, (target.column.attribute,))
+    embedding = embedding_of(target)
     statement = sa.select(
         *named.c,
         similarity_of(named.c.distance, target.distance).label("near"),

@@ -213,7 +213,7 @@ def extend(sync_id: int, token: int, worker: UUID, rows: Iterable[ClaimedRow], l
 
 def fix_model(sync_id: int, name: str, revision: str) -> sa.Select[Any]:
     """Record the model that fills a column, or refuse another than the recorded one."""
-    return sa.select(_function("_fix_model_v1")(sync_id, sa.cast(name, sa.Text), sa.cast(revision, sa.Text)))
+    return sa.select(_function("_fix_model_v2")(sync_id, sa.cast(name, sa.Text), sa.cast(revision, sa.Text)))
 
 
 def worker_started(worker: UUID, host: str, process_id: int) -> Insert:

@@ -22,7 +22,7 @@ from sqlalchemy.sql.selectable import CTE
 from pgvec.model import Distance, Strategy, Target, VectorIndex, VectorType
 from pgvec.orm.indexes import extension_function
 from pgvec.statements.numbers import HALF, LEAST, NAN, ONE, ZERO, row_count, whole_number
-from pgvec.statements.plan import attributes
+from pgvec.statements.plan import attributes, embedding_of
 from pgvec.statements.qualified import distance_between, fetched, product, similarity_of, vector_cast
 from pgvec.statements.requests import Find
 from pgvec.statements.scoring import ExampleScoring, Formula
@@ -75,7 +75,7 @@ def stored_examples(target: Target) -> sa.Select[Any]:
         A statement whose rows are the number, and whether an element of the embedding is not zero; NULL without an embedding.
     """
     named = _named(target)
-    (embedding,) = attributes(target, (target.column.attribute,))
+    embedding = embedding_of(target)
     elements = sa.func.split_part(sa.cast(embedding, sa.Text()), "/", 1)
     statement = sa.select(named.c.number, elements.regexp_match("[1-9]")).select_from(named)
     return statement.join(target.entity, _is_named(target, named))

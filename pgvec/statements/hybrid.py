@@ -23,7 +23,7 @@ from sqlalchemy.sql.selectable import CTE
 from pgvec.model import Fusion, Strategy, Target, VectorType
 from pgvec.statements.keyword import is_row, keyword_matches, row_type
 from pgvec.statements.numbers import HALF, NAN, ONE, ZERO, paged, whole_number
-from pgvec.statements.plan import attributes
+from pgvec.statements.plan import attributes, embedding_of
 from pgvec.statements.qualified import distance_between, query_parameter, vector_cast
 from pgvec.statements.requests import Find
 from pgvec.statements.scoring import INDEX, NEAR_WEIGHT, WORDS_WEIGHT, HybridScoring
@@ -115,7 +115,7 @@ def _pool(find: Find, dense: CTE, words: CTE, schema: str) -> sa.Subquery:
         sa.select(*(dense.c[name] for name in names)),
         sa.select(*(words.c[name] for name in names)).where(words.c.place.is_not(None)),
     ).subquery("pgvec_listed")
-    (embedding,) = attributes(target, (target.column.attribute,))
+    embedding = embedding_of(target)
     distance = distance_between(embedding, _query(target, schema), target.distance, schema)
     return (
         sa.select(

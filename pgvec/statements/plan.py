@@ -10,6 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from pgvec.model import CompactForm, IndexMethod, Target, Term, VectorIndex, VectorType
+from pgvec.orm.column_types import find_embedding
+from pgvec.orm.embedding import Embedding
 
 __all__ = [
     "DEFAULT_EF_SEARCH",
@@ -18,6 +20,7 @@ __all__ = [
     "SearchPlan",
     "SearchShape",
     "attributes",
+    "embedding_of",
     "oversampling",
     "own_tables",
     "relation_text",
@@ -132,6 +135,19 @@ def attributes(target: Target, names: tuple[str, ...]) -> list[Any]:
     if isinstance(target.entity, sa.Table):
         return [target.entity.c[name] for name in names]
     return [getattr(target.entity, name) for name in names]
+
+
+def embedding_of(target: Target) -> Any:
+    """Return the vector column that is searched: the attribute of the model, or the column that took its place."""
+    (declared,) = attributes(target, (target.column.attribute,))
+    own = declared if isinstance(target.entity, sa.Table) else declared.property.columns[0]
+    if own.name == target.column.name:
+        return declared
+    column = target.column
+    assert column.dimensions is not None, "a column that takes the place of another was made with its dimensions"
+    schema = getattr(find_embedding(own.type), "extension_schema", None)
+    moved = Embedding(column.dimensions, target.distance, column.type, extension_schema=schema)
+    return sa.column(column.name, moved, _selectable=own.table)
 
 
 def target_table(target: Target) -> Any:

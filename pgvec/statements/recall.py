@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from pgvec.model import Target
-from pgvec.statements.plan import attributes
+from pgvec.statements.plan import attributes, embedding_of
 
 __all__ = [
     "chosen_by_key",
@@ -45,7 +45,7 @@ _KEY = ("relation_schema", "relation_name", "index_name", "filter_class", "row_l
 def sample_of_records(target: Target, count: int) -> sa.Select[Any]:
     """Select keys and embeddings of records that are as good as random, and the same each time."""
     keys = attributes(target, target.key)
-    (embedding,) = attributes(target, (target.column.attribute,))
+    embedding = embedding_of(target)
     # Only keys are sorted: an embedding may have to be fetched from elsewhere.
     chosen = (
         sa.select(*(key.label(f"key_{n}") for n, key in enumerate(keys)))

@@ -39,7 +39,7 @@ from sqlalchemy.sql.selectable import CTE
 from pgvec.model import CompactForm, Distance, IndexMethod, Strategy, Target, VectorIndex, VectorType
 from pgvec.orm.indexes import index_expression
 from pgvec.statements.numbers import paged, row_count, whole_number
-from pgvec.statements.plan import Form, attributes, target_table
+from pgvec.statements.plan import Form, attributes, embedding_of, target_table
 from pgvec.statements.predicates import term_condition
 from pgvec.statements.qualified import distance_between, query_parameter, vector_cast
 from pgvec.statements.requests import Find
@@ -79,7 +79,7 @@ def search_statement(find: Find, display: list[Any], schema: str) -> sa.Select[A
 
 def stored_embedding(target: Target, key: tuple[Any, ...]) -> sa.Select[Any]:
     """Build the statement that tells whether a row exists and whether it has an embedding."""
-    (embedding,) = attributes(target, (target.column.attribute,))
+    embedding = embedding_of(target)
     conditions = (column == value for column, value in zip(attributes(target, target.key), key, strict=True))
     return sa.select(embedding.is_not(None)).where(*conditions)
 
@@ -95,7 +95,7 @@ class SearchBuilder:
         self.where = find.where
         self.schema = schema
         self.key = attributes(target, target.key)
-        (self.embedding,) = attributes(target, (target.column.attribute,))
+        self.embedding = embedding_of(target)
         self.query = self._query()
         # What is shown beside the keys; the branches can bring it where it is columns of the table, without embeddings.
         self.beside = [item for item in display if not _among(item, self.key)]

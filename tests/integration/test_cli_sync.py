@@ -117,3 +117,26 @@ def test_status_can_be_watched(table: SyncedTable, monkeypatch: pytest.MonkeyPat
     assert shown.exit_code == 130
     assert shown.stdout.count(NAME) == 2
     assert "0 a second now" in shown.stdout
+
+
+def test_the_model_is_changed_from_the_command_line(synced: SyncedTable) -> None:
+    """Begun, shown, switched back and forth, cleaned up; and what does not fit together is refused."""
+    synced.declare()
+    synced.sql("INSERT INTO article (title) VALUES ('x'), ('y')")
+    synced.drain()
+
+    def reembed(*arguments: str) -> Any:
+        return run_pgvec("reembed", "--table", "article", "--column", "embedding", *arguments, "--url", synced.url)
+
+    wide = ("--embedder", "wide=support.reembed_process:WideEmbedder")
+    assert "no re-embedding" in reembed().stdout
+    done = reembed("--to", "wide", *wide, "--json")
+    assert json.loads(done.stdout)["reembedding"]["stage"] == "switched", done.stderr
+    assert "searches by texts go to embedding_wide" in reembed().stdout
+    assert "searches by texts go to embedding" in reembed("--rollback").stdout
+    assert "switched" in reembed("--switch").stdout
+    assert "seconds ago" in reembed("--clean-up").stderr
+    assert "finished" in reembed("--clean-up", "--patience", "0").stdout
+    assert "different things" in reembed("--switch", "--abandon").stderr
+    assert "no embedder 'unknown'" in reembed("--to", "unknown").stderr
+    assert "vector or halfvec" in reembed("--type", "bit").stderr

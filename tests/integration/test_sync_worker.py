@@ -433,6 +433,7 @@ def test_a_role_with_the_documented_grants_can_work(login_role: str, texts: Sync
     for grant in (
         "SELECT, UPDATE ON article",
         "SELECT, UPDATE ON pgvec.embedding_sync",
+        "SELECT, INSERT, DELETE ON pgvec.embedding_model",
         "SELECT, INSERT, UPDATE, DELETE ON pgvec.embedding_outbox, pgvec.embedding_batch, pgvec.embedding_state, pgvec.embedding_worker",
         "USAGE ON SEQUENCE pgvec.embedding_version",
     ):

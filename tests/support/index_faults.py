@@ -120,7 +120,7 @@ class Watch:
     def row(self) -> tuple[int, str, int, int] | None:
         return self.connection.execute(
             "SELECT pid, phase, tuples_done, tuples_total FROM pg_stat_progress_create_index"
-            " WHERE relid = 'item'::regclass"
+            " WHERE relid = 'item'::regclass AND datname = current_database()"
         ).fetchone()
 
     def until(self, wanted: Callable[[str, int, int], bool], client: subprocess.Popen[bytes]) -> str:

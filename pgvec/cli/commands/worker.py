@@ -16,12 +16,12 @@ import sqlalchemy as sa
 import typer
 
 from pgvec.cli.database import open_database
-from pgvec.cli.options import Json, Url
+from pgvec.cli.options import Json, Url, check_text
 from pgvec.cli.output import print_json, print_text
-from pgvec.embedding_sync import Worker, WorkerOptions, load_embedders, read_embedder_names
+from pgvec.embedding_sync import Worker, WorkerOptions, load_embedders, read_embedder_names, serve_metrics
 from pgvec.errors import InvalidOptionError
 
-__all__ = ["worker"]
+__all__ = ["pooled", "split_embedder", "worker"]
 
 _DEFAULTS = WorkerOptions()
 
@@ -44,6 +44,12 @@ def worker(
     poll: Annotated[
         float, typer.Option(metavar="SECONDS", help="How often to look where nothing notifies.")
     ] = _DEFAULTS.poll_seconds,
+    metrics_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Serve figures for Prometheus here; 0 takes a free port.")
+    ] = None,
+    metrics_address: Annotated[
+        str, typer.Option(callback=check_text, metavar="ADDRESS", help="Where to serve them.")
+    ] = "127.0.0.1",
     url: Url = None,
     as_json: Json = False,
 ) -> None:
@@ -52,11 +58,11 @@ def worker(
     # Modules beside the caller are found as python -m finds them.
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
-    names = read_embedder_names(Path.cwd()) | dict(_split(text) for text in embedder or ())
+    names = read_embedder_names(Path.cwd()) | dict(split_embedder(text) for text in embedder or ())
     _log_to_stderr(as_json=as_json)
-    with open_database(url) as engine, _pooled(engine) as pooled:
-        made = Worker(pooled, load_embedders(names), options)
-        with _stopped_by_signals(made):
+    with open_database(url) as engine, pooled(engine) as kept:
+        made = Worker(kept, load_embedders(names), options)
+        with _stopped_by_signals(made), _measured(made, kept, metrics_port, metrics_address):
             done = made.run_once() if once else made.run()
     if as_json:
         print_json(done)
@@ -65,6 +71,16 @@ def worker(
             f"{done.written} rows written with {done.texts} texts embedded, {done.refused} refused, "
             f"{done.retried} given back, {done.parked} parked"
         )
+
+
+@contextmanager
+def _measured(made: Worker, engine: sa.Engine, port: int | None, address: str) -> Iterator[None]:
+    if port is None:
+        yield
+        return
+    with serve_metrics(made, engine, port, address=address) as found:
+        logging.getLogger("pgvec.embedding_sync").info("figures for Prometheus at http://%s:%s/metrics", address, found)
+        yield
 
 
 @contextmanager
@@ -116,7 +132,8 @@ def _log_to_stderr(*, as_json: bool) -> None:
     log.propagate = False
 
 
-def _split(text: str) -> tuple[str, str]:
+def split_embedder(text: str) -> tuple[str, str]:
+    """Return name and place of an embedder."""
     name, equals, place = text.partition("=")
     if not equals:
         raise InvalidOptionError(f"--embedder takes  name=module:attribute, not {text!r}")
@@ -124,10 +141,10 @@ def _split(text: str) -> tuple[str, str]:
 
 
 @contextmanager
-def _pooled(engine: sa.Engine) -> Iterator[sa.Engine]:
+def pooled(engine: sa.Engine) -> Iterator[sa.Engine]:
     """Yield an engine that keeps its connections: a worker runs many small transactions."""
-    pooled = sa.create_engine(engine.url, pool_pre_ping=True, connect_args={"prepare_threshold": None})
+    kept = sa.create_engine(engine.url, pool_pre_ping=True, connect_args={"prepare_threshold": None})
     try:
-        yield pooled
+        yield kept
     finally:
-        pooled.dispose()
+        kept.dispose()

@@ -22,7 +22,7 @@ from pgvec.errors import ConfigurationError, PgvecError
 from pgvec.execution.facts import PROBE, check_facts
 from pgvec.execution.prepared import Found, PreparedFind, prepare_find
 from pgvec.execution.sqlstate import translate
-from pgvec.execution.survey import SECONDS_KNOWN, ask_survey
+from pgvec.execution.survey import ask_survey, seconds_known
 from pgvec.model import ServerFacts, TableFacts
 from pgvec.orm.values import to_text
 from pgvec.statements.requests import Execute, Explain, Find, Forget, Request, Result, Survey
@@ -108,7 +108,7 @@ class DjangoDriver:
         facts, statements = ask_survey(self._ask, request.target, request.target.entity.schema)
         # That a table does not exist is not remembered: it may be made at the next moment.
         if facts is not None:
-            _surveys[key] = (time.monotonic() + SECONDS_KNOWN, facts)
+            _surveys[key] = (time.monotonic() + seconds_known(facts), facts)
         return facts, statements
 
     def _ask(self, statement: sa.TextClause, parameters: Mapping[str, Any]) -> list[Any]:

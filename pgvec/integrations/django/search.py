@@ -16,6 +16,7 @@ from pgvec.integrations.django.conditions import condition_of
 from pgvec.integrations.django.driver import DjangoDriver
 from pgvec.integrations.django.reading import shown_column, table_of, vector_columns
 from pgvec.model import Embedder, Match, Matches, Receipt, Strategy, Target
+from pgvec.operations.aim import Aim, aim
 from pgvec.operations.search import search
 from pgvec.repository import arguments
 
@@ -58,13 +59,27 @@ class TextQuery:
             ConfigurationError: There is no embedder, or its vectors do not fit.
             EmbeddingError: The embedder does not answer.
         """
+        return arguments.embed_query(target, self._chosen(), self.text)
+
+    def aimed(self, target: Target, driver: DjangoDriver) -> tuple[Aim, Any]:
+        """Return the column to search, which is one that the embedder's model filled, and the vector of the text.
+
+        Raises:
+            ModelMismatchError: The vectors are of another model.
+        """
+        embedder = self._chosen()
+        arguments.check_question(embedder, self.text)
+        found = driver.run(aim(target, (embedder,)))
+        return found, arguments.embed_query(found.target, embedder, self.text)
+
+    def _chosen(self) -> Embedder:
         embedder = self.embedder or conf.embedder()
         if embedder is None:
             raise ConfigurationError(
                 f"The query {self.text[:40]!r} is a text, and the project names no embedder: set "
                 "PGVEC = {'EMBEDDER': 'pgvec.embedders.default_embedder'}, or give embedder="
             )
-        return arguments.embed_query(target, embedder, self.text)
+        return embedder
 
 
 def _refuse(name: str) -> Callable[..., NoReturn]:
@@ -198,9 +213,12 @@ class EmbeddingSearch(Generic[M]):
         if limit == 0 or condition is False:
             return Matches((), _nothing(limit))
         fields = self._fields()
-        query = self._query.embedded(self._target) if isinstance(self._query, TextQuery) else self._query
+        target, query, asked = self._target, self._query, 0
+        if isinstance(query, TextQuery):
+            aimed, query = query.aimed(target, driver)
+            target, asked = aimed.target, aimed.statements
         question = arguments.question(
-            self._target,
+            target,
             query,
             arguments.SearchOptions(
                 where=None if condition is True else condition,
@@ -214,8 +232,8 @@ class EmbeddingSearch(Generic[M]):
                 include_embedding=False,
             ),
         )
-        question = replace(question, display=_shown(self._queryset.model, self._target, fields))
-        found = driver.run(search(self._target, question))
+        shown = _shown(self._queryset.model, self._target, fields)
+        found = driver.run(search(target, replace(question, display=shown, asked=asked)))
         matches = self._with_records(fields, found)
         self._fetch_related([match.record for match in matches])
         return replace(found, matches=matches)

@@ -782,6 +782,7 @@ DECLARE
     token CONSTANT bigint := nextval('pgvec.embedding_version');
     tier integer;
     width integer;
+    looks integer := 0;
     picked jsonb;
     claimed jsonb;
 BEGIN
@@ -820,6 +821,14 @@ BEGIN
                      ORDER BY o.ready_at LIMIT p_size FOR UPDATE SKIP LOCKED) AS a
                  WHERE a.attempts = tier LIMIT width) AS c;
         END IF;
+        IF picked IS NULL THEN
+            -- Between the two looks the row was changed by a writer, or taken.
+            looks := looks + 1;
+            IF looks = 10 THEN
+                RETURN NULL;
+            END IF;
+            CONTINUE;
+        END IF;
         EXIT WHEN tier < p_max_attempts;
         UPDATE pgvec.embedding_outbox AS o
            SET parked = true, claim_token = NULL,
@@ -835,6 +844,9 @@ BEGIN
      RETURNING o.key, o.version, o.attempts, extract(epoch FROM clock_timestamp() - o.enqueued_at) AS age
     )
     SELECT jsonb_agg(to_jsonb(taken)) INTO claimed FROM taken;
+    IF claimed IS NULL THEN
+        RETURN NULL;
+    END IF;
     -- In the statement after the claim: a change that came before it is seen, and one that comes after it waits for the claim
     -- to end and then takes it away. So the text read here is the one of the version read above.
     EXECUTE format(

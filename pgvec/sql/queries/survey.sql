@@ -124,6 +124,10 @@ SELECT (SELECT pg_catalog.sum(page_count) FROM sizes) AS page_count,
            pg_catalog.to_regclass('pgvec.search_setting') IS NOT NULL
            AND pg_catalog.has_schema_privilege('pgvec', 'USAGE')
        ) AS has_settings,
+       (
+           pg_catalog.to_regclass('pgvec.reembedding') IS NOT NULL
+           AND pg_catalog.has_schema_privilege('pgvec', 'USAGE')
+       ) AS has_models,
        (SELECT nspname FROM named) AS relation_schema,
        (SELECT relname FROM named) AS relation_name
   FROM base

@@ -14,8 +14,10 @@ from pathlib import Path
 from support.faults.stress import Plan, run_faults
 
 from pgvec.embedded import EmbeddedServer
+from pgvec.errors import ServerError
 from pgvec.execution import migrate
 
+_SECONDS_TO_END = 30.0
 _PARSER = argparse.ArgumentParser(prog="make test-faults")
 _PARSER.add_argument(
     "--seed", type=int, default=None, help="replays the decisions of a run; by default another each time"
@@ -63,7 +65,15 @@ def _stop_and_start(server: EmbeddedServer) -> None:
             os.kill(pid, signal.SIGQUIT)  # what pg_ctl calls an immediate stop
         while server.running:
             time.sleep(0.02)
-    server.start()
+    # Its socket is gone before its last process is.
+    deadline = time.monotonic() + _SECONDS_TO_END
+    while True:
+        try:
+            return server.start()
+        except ServerError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 if __name__ == "__main__":

@@ -125,6 +125,7 @@ class _Storm:
         self.events = events
         self.living: dict[Any, Orders] = {}
         self.frozen: dict[Any, float] = {}
+        self.thawed: dict[Any, float] = {}
         self.started = 0
 
     def run(self) -> SyncedTable:
@@ -156,6 +157,7 @@ class _Storm:
             order = self.living.pop(process)
             if order.point is not None and process.exitcode == -signal.SIGKILL:
                 self.report.faults[f"killed {order.point}"] += 1
+        self._retire()
         while len(self.living) < self.plan.workers:
             point, number = self.orders.pop() if self.orders else (None, 0)
             self._start(point, number)
@@ -183,7 +185,17 @@ class _Storm:
                 self.report.faults["frozen past the lease"] += 1
                 self.living[process] = Orders(order.url, order.seed)
                 del self.frozen[process]
+                self.thawed[process] = time.monotonic()
                 break
+
+    def _retire(self) -> None:
+        """Make room for the next order where all are without one; those just thawed have a late write to make."""
+        if not self.orders or self.events or any(order.point for order in self.living.values()):
+            return
+        for process in self.living:
+            if time.monotonic() - self.thawed.get(process, 0.0) > LEASE_SECONDS:
+                process.kill()
+                return
 
     def _happen(self, event: str) -> None:
         if event == "kill":

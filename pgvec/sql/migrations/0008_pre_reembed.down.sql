@@ -1,0 +1,14 @@
+DROP FUNCTION pgvec.current_column(regclass, text);
+DROP FUNCTION pgvec.reembed_abandon(regclass, text);
+DROP FUNCTION pgvec.reembed_clean_up(regclass, text, interval);
+DROP FUNCTION pgvec.reembed_rollback(regclass, text);
+DROP FUNCTION pgvec.reembed_switch(regclass, text);
+DROP FUNCTION pgvec._reembed_whole_v1(regclass, text);
+DROP FUNCTION pgvec._reembed_coverage_v1(regclass, text);
+DROP FUNCTION pgvec._reembed_left_v1(regclass, text);
+DROP FUNCTION pgvec._reembed_enqueue_v1(regclass, text);
+DROP FUNCTION pgvec._reembed_begin_v1(regclass, text, text, text, integer, text, text, text, text[], text);
+DROP FUNCTION pgvec._find_reembedding_v1(regclass, text);
+DROP FUNCTION pgvec._fix_model_v2(integer, text, text);
+DROP TABLE pgvec.reembedding;
+DROP TABLE pgvec.embedding_model;
