@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, TypeAlias
@@ -79,13 +78,13 @@ def measure(
     for search in contenders.values():
         for query in range(min(queries, warm_up)):
             search(query)
-    with _settled():
-        for round_, query, name in _schedule(list(contenders), queries, rounds, seed):
-            search, clock = contenders[name], clocks.get(name, perf_counter)
-            started = clock()
-            answer = search(query)
-            timings[name].seconds[round_, query] = clock() - started
-            timings[name].answers[query] = answer
+    settle()
+    for round_, query, name in _schedule(list(contenders), queries, rounds, seed):
+        search, clock = contenders[name], clocks.get(name, perf_counter)
+        started = clock()
+        answer = search(query)
+        timings[name].seconds[round_, query] = clock() - started
+        timings[name].answers[query] = answer
     return timings
 
 
@@ -97,13 +96,13 @@ async def measure_async(
     for search in contenders.values():
         for query in range(min(queries, _WARM_UP)):
             await search(query)
-    with _settled():
-        for round_, query, name in _schedule(list(contenders), queries, rounds, seed):
-            search = contenders[name]
-            started = perf_counter()
-            answer = await search(query)
-            timings[name].seconds[round_, query] = perf_counter() - started
-            timings[name].answers[query] = answer
+    settle()
+    for round_, query, name in _schedule(list(contenders), queries, rounds, seed):
+        search = contenders[name]
+        started = perf_counter()
+        answer = await search(query)
+        timings[name].seconds[round_, query] = perf_counter() - started
+        timings[name].answers[query] = answer
     return timings
 
 
@@ -125,11 +124,7 @@ def _schedule(names: list[str], queries: int, rounds: int, seed: int) -> Iterato
                 yield round_, query, names[position]
 
 
-@contextmanager
-def _settled() -> Iterator[None]:
+def settle() -> None:
+    """Collect garbage, and leave what lives out of the collections that come while something is timed."""
     gc.collect()
     gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import statistics
 import sys
@@ -18,6 +17,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from benchmarks.environment import describe_environment
+from benchmarks.measure import settle
 from benchmarks.server import checkpoint, fresh_database
 from pgvec.embedding_sync import EmbeddingSync, Syncs, Worker, WorkerOptions
 from pgvec.execution import migrate
@@ -84,7 +84,7 @@ class Bench:
 
     def timed(self, work: Callable[[], object]) -> float:
         """Return the seconds that work takes."""
-        gc.collect()
+        settle()
         began = time.perf_counter()
         work()
         return time.perf_counter() - began

@@ -347,11 +347,11 @@ def test_a_model_of_another_width_is_refused(texts: SyncedTable, caplog: pytest.
 
 def test_a_slow_model_keeps_its_lease(texts: SyncedTable) -> None:
     """While a model works longer than the lease, the lease is renewed, and nobody else takes the rows."""
-    options = replace(QUICK, lease_seconds=0.3)
+    options = replace(QUICK, lease_seconds=2)
     other = ContentEmbedder()
 
     def slow(_: list[str]) -> None:
-        time.sleep(0.6)
+        time.sleep(2.5)
         texts.drain(other, options)
 
     done = texts.worker(ContentEmbedder(before=slow), options).run_once()
