@@ -232,7 +232,7 @@ def searchers(url: str, count: int) -> Iterator[list[BaseException]]:
                 if turn % 20 == 0:
                     forget_surveys(engine)
                 # All threads share one interpreter with what is tested.
-                stop.wait(0.02)
+                stop.wait(0.05)
             except BaseException as exc:  # noqa: BLE001
                 failures.append(exc)
 
@@ -338,7 +338,7 @@ def write_all_the_time(url: str, number: int, stop: threading.Event, failures: l
                     )
             except BaseException as exc:  # noqa: BLE001 - the test shows it
                 failures.append(exc)
-            stop.wait(0.02)
+            stop.wait(0.05)
 
 
 @pytest.mark.full
