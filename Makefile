@@ -35,7 +35,7 @@ help: ## List the targets
 demo: $(VENV)/.installed-all ## Search the docstrings of your Python (starts a local server)
 	@$(VENV)/bin/pgvec demo $(ARGS)
 
-test: $(VENV)/.installed-dev ## Run the tests (TEST_LEVEL=full runs everything; ARGS="-k filter" chooses)
+test: $(VENV)/.installed-dev ## Run the tests (TEST_LEVEL=full runs all, brief a few; ARGS="-k filter" chooses)
 	@TEST_LEVEL="$(TEST_LEVEL)" $(VENV)/bin/pytest -n $(WORKERS) $(ARGS)
 
 test-faults: $(VENV)/.installed-dev ## Kill, freeze and cut off workers under load (ARGS="--seed N" replays)

@@ -1,14 +1,26 @@
-"""How much to test: ``TEST_LEVEL=full`` adds the tests marked ``full`` and more Hypothesis examples."""
+"""How much to test.
+
+``TEST_LEVEL=full`` adds the tests marked ``full`` and more random examples; ``TEST_LEVEL=brief`` leaves one case of each test
+that has many, which tells whether other versions of what pgvec stands on behave alike.
+"""
 
 from __future__ import annotations
 
 import gc
 import os
+import zlib
+from collections import defaultdict
 
 import hypothesis
 import pytest
 
-FULL = os.environ.get("TEST_LEVEL", "dev") == "full"
+LEVEL = os.environ.get("TEST_LEVEL", "dev")
+FULL = LEVEL == "full"
+_LEVELS = {
+    "brief": "one case of each test",
+    "dev": "TEST_LEVEL=full runs everything",
+    "full": "everything",
+}
 
 
 def examples(*, dev: int, full: int) -> int:
@@ -24,16 +36,31 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    return f"test level: {'full' if FULL else 'dev (TEST_LEVEL=full runs everything)'}"
+    if LEVEL not in _LEVELS:
+        raise pytest.UsageError(f"TEST_LEVEL={LEVEL}: it is one of {', '.join(_LEVELS)}")
+    return f"test level: {LEVEL} ({_LEVELS[LEVEL]})"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if FULL:
         return
     skip = pytest.mark.skip(reason="runs only with TEST_LEVEL=full")
     for item in items:
         if item.get_closest_marker("full"):
             item.add_marker(skip)
+    if LEVEL == "brief":
+        kept = _one_of_each(items)
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = [item for item in items if item in kept]
+
+
+def _one_of_each(items: list[pytest.Item]) -> set[pytest.Item]:
+    """Return one case of each test, a different one for each name: not the synchronous one of all."""
+    cases: dict[str, list[pytest.Item]] = defaultdict(list)
+    for item in sorted(items, key=lambda item: item.nodeid):
+        if not item.get_closest_marker("full"):
+            cases[item.nodeid.partition("[")[0]].append(item)
+    return {found[zlib.crc32(name.encode()) % len(found)] for name, found in cases.items()}
 
 
 def pytest_collection_finish() -> None:
