@@ -27,7 +27,7 @@ DJANGO_TESTS = $(wildcard tests/*/test_django*.py)
 PIP = $(VENV)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check $(PIP_OPTIONS)
 REQUIREMENTS = pyproject.toml constraints.txt
 
-.PHONY: help demo test test-faults test-reembed test-index-faults lint bench bench-filters bench-peers bench-keyword bench-queries bench-recall bench-sync eval docs test-min test-django6 migration wheel-test clean
+.PHONY: help demo test test-faults test-reembed test-index-faults lint bench bench-filters bench-peers bench-keyword bench-queries bench-recall bench-sync eval docs test-min test-django6 docs-assistant migration wheel-test clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r target text; do printf '  make %-18s %s\n' "$$target" "$$text"; done
@@ -91,6 +91,9 @@ ifeq ($(PYTHON_DJANGO6),)
 else
 	@TEST_LEVEL="$(TEST_LEVEL)" $(VENV_DJANGO6)/bin/pytest -n $(WORKERS) $(DJANGO_TESTS) $(ARGS)
 endif
+
+docs-assistant: $(VENV)/.installed-all ## Answer questions about a folder in the browser (DATA=folder, docs by default)
+	@$(VENV)/bin/python examples/docs_assistant "$(or $(DATA),docs)" $(ARGS)
 
 migration: $(VENV)/.installed-dev ## Make the files of a new migration (NAME=pre_something)
 	@$(VENV)/bin/python -m pgvec.sql.new "$(NAME)"

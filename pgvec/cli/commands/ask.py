@@ -56,7 +56,11 @@ def ask(
     with open_database(url) as engine:
         _require_documents(engine)
         stream = Answerer(Retriever(engine, Chunk, embedder=embedder), chat=chat).stream(
-            question, corpus=corpus, limit=limit
+            # People read the passages themselves, a model also what stands around them.
+            question,
+            corpus=corpus,
+            limit=limit,
+            neighbours=0 if chat is None else 1,
         )
     if as_json:
         print_json(_as_dict(stream.answer))

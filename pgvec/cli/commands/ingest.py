@@ -20,7 +20,7 @@ __all__ = ["ingest"]
 
 
 def ingest(
-    folder: Annotated[Path, typer.Argument(help="The folder.")],
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="The folder.")],
     *,
     corpus: Annotated[
         str | None,
