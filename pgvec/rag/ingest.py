@@ -94,7 +94,8 @@ def ingest(
     )
     found = find_files(folder, include=include, exclude=exclude)
     work = _Ingestion(
-        SessionDriver(engine),
+        # In autocommit mode a document would not be a transaction, and at higher levels two ingestions could not wait for each other.
+        SessionDriver(engine.execution_options(isolation_level="READ COMMITTED")),
         tables=tables,
         corpus=name,
         embedder=embedder,
@@ -189,19 +190,33 @@ class _Ingestion:
         self._tell(result.path)
 
     def _store(self, batch: list[Prepared]) -> None:
-        vectors = self._vectors(batch)
+        try:
+            vectors = self._vectors(batch)
+        except InvalidInputError as exc:
+            if len(batch) == 1:
+                self._leave(RefusedFile(batch[0].path, f"cannot be embedded: {exc}"))
+                return
+            # One text that the model refuses must not keep the others out.
+            for prepared in batch:
+                self._store([prepared])
+            return
         for prepared in batch:
-            document = prepared.document | {"corpus": self._corpus}
-            recipe = recipes.store_document(
-                self._tables, document, prepared.chunks, vectors, self._preparing.embedded_by
-            )
+            self._store_document(prepared, vectors)
+
+    def _store_document(self, prepared: Prepared, vectors: Mapping[str, Any]) -> None:
+        document = prepared.document | {"corpus": self._corpus}
+        recipe = recipes.store_document(self._tables, document, prepared.chunks, vectors, self._preparing.embedded_by)
+        try:
             self._driver.run(recipe, self._tables.target)
-            self._chunks += len(prepared.chunks)
-            if prepared.path in self._known:
-                self._changed += 1
-            else:
-                self._added += 1
-            self._tell(prepared.path)
+        except InvalidInputError as exc:  # a vector that the column cannot take
+            self._leave(RefusedFile(prepared.path, f"cannot be stored: {exc}"))
+            return
+        self._chunks += len(prepared.chunks)
+        if prepared.path in self._known:
+            self._changed += 1
+        else:
+            self._added += 1
+        self._tell(prepared.path)
 
     def _vectors(self, batch: list[Prepared]) -> dict[str, Any]:
         """The vectors of all texts of a batch: those that are stored, and those that are made now."""

@@ -121,7 +121,8 @@ class Retrieval:
         Raises:
             InvalidOptionError: The budget is less than every chunk that was found.
         """
-        hits = (_hit(match.record, match.similarity, match.score) for match in found)
+        # A role may see a chunk and not its document (row-level security).
+        hits = (_hit(match.record, match.similarity, match.score) for match in found if match.record[-1] is not None)
         return assemble(
             question,
             hits,
@@ -198,6 +199,10 @@ def check_question(question: object) -> None:
     """
     if not isinstance(question, str) or not question.strip():
         raise InvalidInputError(f"A question is a text that is not blank, not {question!r:.60}")
+    if "\0" in question or any("\ud800" <= character <= "\udfff" for character in question):
+        raise InvalidInputError(
+            f"The question {question!a:.60} holds a NUL character or a lone surrogate, which is no text"
+        )
 
 
 def _hit(row: Any, near: float | None, score: float | None) -> Hit:

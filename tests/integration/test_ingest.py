@@ -172,6 +172,23 @@ def test_what_cannot_be_read_is_reported_and_nothing_else_affected(tables: Engin
     }
 
 
+def test_a_text_that_the_model_refuses_keeps_no_other_out(tables: Engine, tmp_path: Path) -> None:
+    """Its file is refused with what the model said, the others are stored; in autocommit mode, too."""
+
+    def refuse(texts: list[str]) -> None:
+        if "poison" in " ".join(texts):
+            raise InvalidInputError("too long")
+
+    write(tmp_path, a_txt="Good.", b_txt="This is poison.", c_txt="Good as well.")
+    engine = tables.execution_options(isolation_level="AUTOCOMMIT")
+    report = ingest(engine, tmp_path, Chunk, embedder=ContentEmbedder(before=refuse), chunkers=TextChunker(100))
+    assert (report.added, [(file.path, file.reason) for file in report.refused]) == (
+        2,
+        [("b.txt", "cannot be embedded: too long")],
+    )
+    assert check_rows(tables).keys() == {"a.txt", "c.txt"}
+
+
 def test_an_ingestion_that_was_killed_goes_on(tables: Engine, database_url: str, tmp_path: Path) -> None:
     """Documents that were stored stay, none is half there, and the next run does the rest; a failing model is no different."""
     for n in range(12):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from fix_repository import World
 from numpy.typing import NDArray
-from sqlalchemy import Engine, create_engine, select, update
+from sqlalchemy import Engine, create_engine, select, text, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from pgvec.chunkers import SentenceChunker
@@ -74,8 +74,8 @@ def filled(database_url: str, engine: Engine, tmp_path: Path) -> Engine:
     """A database into which the texts were ingested."""
     migrate.up(database_url)
     Base.metadata.create_all(engine)
-    for name, text in TEXTS.items():
-        (tmp_path / name).write_text(text, encoding="utf-8")
+    for name, content in TEXTS.items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
     options: Any = {"embedder": WordEmbedder(), "chunkers": SentenceChunker(1)}
     ingest(engine, tmp_path, Chunk, corpus="all", document_values=lambda file: {"owner": file.path[0]}, **options)
     ingest(engine, tmp_path, PlainChunk, corpus="all", **options)
@@ -138,6 +138,16 @@ def test_passages_in_one_statement(filled: Engine) -> None:
     # Twice the same words, of which the newer document's come first.
     recent = ask("rate high", neighbours=0, limit=1, half_life="30 days", recency_weight=0.9)
     assert [passage.source.path for passage in recent] == ["water.txt"]
+
+    with filled.connect() as connection:
+        connection.execute(text("CREATE ROLE pgvec_test_reader"))
+        connection.execute(text("GRANT SELECT ON ALL TABLES IN SCHEMA public TO pgvec_test_reader"))
+        connection.execute(text("ALTER TABLE document ENABLE ROW LEVEL SECURITY"))
+        connection.execute(text("SET LOCAL ROLE pgvec_test_reader"))
+        hidden = Retriever(connection, PlainChunk, embedder=WordEmbedder())
+        assert hidden.retrieve("rate")
+        assert not Retriever(connection, Chunk, embedder=WordEmbedder()).retrieve("rate")
+        connection.rollback()
 
     plain = Retriever(filled, PlainChunk, embedder=WordEmbedder())
     assert plain.retrieve("office", neighbours=0, half_life="365 days")[0].text == "The office books the train."
