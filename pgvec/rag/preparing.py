@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from pgvec.errors import InvalidInputError, UnreadableFileError
-from pgvec.model import Embedder
+from pgvec.model import Chunk, Embedder
 from pgvec.rag.chunking import Chunkers
 from pgvec.rag.reading.documents import read_document
 from pgvec.rag.reading.files import FoundFile, read_bytes
@@ -83,10 +83,7 @@ class Preparing:
             return Same(file.path)
         try:
             read = read_document(data, file.path, encoding=self._encoding)
-            chunks = tuple(
-                NewChunk(chunk.position, chunk.start, chunk.end, chunk.text, text_hash(chunk.text))
-                for chunk in self._chunkers.of(file.path, read.format).chunk(read.text)
-            )
+            chunks = _new_chunks(read.text, self._chunkers.of(file.path, read.format).chunk(read.text))
         except UnreadableFileError as exc:
             return RefusedFile(file.path, str(exc))
         except InvalidInputError as exc:
@@ -113,6 +110,14 @@ class Preparing:
             sorted((name, repr(value)) for name, value in own.items()),
         ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _new_chunks(text: str, chunks: Sequence[Chunk]) -> tuple[NewChunk, ...]:
+    ends = [chunk.start for chunk in chunks[1:]] + [len(text)]
+    return tuple(
+        NewChunk(chunk.position, chunk.start, chunk.end, chunk.text, text_hash(chunk.text), text[chunk.end : end])
+        for chunk, end in zip(chunks, ends, strict=True)
+    )
 
 
 def text_hash(text: str) -> str:

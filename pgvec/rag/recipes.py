@@ -41,6 +41,7 @@ class NewChunk:
     end: int
     text: str
     text_hash: str
+    gap: str
 
 
 def known_documents(tables: Tables, corpus: str) -> Generator[Request, Any, dict[str, tuple[str, str]]]:
@@ -94,6 +95,7 @@ def store_document(
             "end_offset": chunk.end,
             "text": chunk.text,
             "text_hash": chunk.text_hash,
+            "gap": chunk.gap,
             "embedded_by": embedded_by,
             tables.vector: vectors[chunk.text_hash],
         }
@@ -125,12 +127,15 @@ def _clear(
             columns.start_offset,
             columns.end_offset,
             columns.text_hash,
+            columns.gap,
             columns.embedded_by,
             columns[tables.vector].is_not(None),
         ).where(own),
         tables.target,
     )
-    wanted = {(chunk.position, chunk.start, chunk.end, chunk.text_hash, embedded_by, True) for chunk in chunks}
+    wanted = {
+        (chunk.position, chunk.start, chunk.end, chunk.text_hash, chunk.gap, embedded_by, True) for chunk in chunks
+    }
     kept = {row[0] for row in present.rows if tuple(row) in wanted}
     if len(kept) < len(present.rows):
         stays = sa.all_(sa.bindparam("kept", type_=sa.ARRAY(sa.Integer)))

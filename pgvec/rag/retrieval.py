@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 
 from pgvec.errors import InvalidInputError, InvalidOptionError
 from pgvec.model import Embedder, Matches, TokenCounter
@@ -84,6 +84,7 @@ class Retrieval:
         self._tables = tables
         self._keyword_index = keyword_index
         self._hybrid = bool(keyword_indexes(tables.chunk)) or keyword_index is not None
+        self._asked_columns: dict[tuple[int, bool], tuple[Any, ...]] = {}
         self._count = count_tokens or _counter(embedder)
 
     def ask(self, question: str, options: RetrievalOptions) -> Asked:
@@ -150,45 +151,44 @@ class Retrieval:
         return (1.0 - weight) + weight * decay(moment, scale=options.half_life)
 
     def _columns(self, options: RetrievalOptions) -> tuple[Any, ...]:
-        whole_number("neighbours", options.neighbours, 0, _MOST_NEIGHBOURS)
-        chunk = self._tables.chunk
-        return (chunk.c.start_offset, chunk.c.end_offset, chunk.c.text_hash, self._around(options).label("around"))
+        asked = (whole_number("neighbours", options.neighbours, 0, _MOST_NEIGHBOURS), bool(options.whole_documents))
+        # The same expressions each time, so that their statement is found again.
+        if asked not in self._asked_columns:
+            chunk, parts = self._tables.chunk, self._whole() if asked[1] else self._near(asked[0])
+            around = self._with_document(parts).label("around")
+            self._asked_columns[asked] = (chunk.c.start_offset, chunk.c.end_offset, chunk.c.text_hash, around)
+        return self._asked_columns[asked]
 
-    def _around(self, options: RetrievalOptions) -> sa.ScalarSelect[Any]:
-        """The document of a chunk, and the part of its text that is wanted, as one value: a lookup for each match."""
-        chunk, document = self._tables.chunk, self._tables.document
+    def _near(self, neighbours: int) -> sa.ColumnElement[Any]:
+        """The chunk and its neighbours: offsets and text, up to where the next one begins."""
+        chunk = self._tables.chunk
         near = chunk.alias("pgvec_neighbour")
-        distance: sa.ColumnElement[int] = sa.literal_column(f"{options.neighbours:d}")
-        wanted = near.c.position.between(chunk.c.position - distance, chunk.c.position + distance)
-        span = (
-            sa.select(sa.func.min(near.c.start_offset).label("first"), sa.func.max(near.c.end_offset).label("last"))
-            .where(near.c.document_id == chunk.c.document_id, wanted)
-            .correlate(chunk)
-            .lateral("pgvec_span")
+        distance: sa.ColumnElement[int] = sa.literal_column(f"{neighbours:d}")
+        part: sa.ColumnElement[Any] = sa.func.jsonb_build_array(
+            near.c.start_offset, near.c.end_offset, near.c.text + near.c.gap
         )
-        first: sa.ColumnElement[int] = span.c.first
-        last: sa.ColumnElement[int] = span.c.last
-        if options.whole_documents:
-            first, last = sa.literal_column("0"), sa.func.length(document.c.text)
-        values = {
-            "id": document.c.id,
-            "corpus": document.c.corpus,
-            "path": document.c.path,
-            "title": document.c.title,
-            "modified_at": document.c.modified_at,
-            "pages": document.c.pages,
-            "first": first,
-            "last": last,
-            "text": sa.func.substr(document.c.text, first + sa.literal_column("1"), last - first),
-        }
-        named = [part for name, value in values.items() for part in (sa.literal_column(f"'{name}'"), value)]
         return (
-            sa.select(sa.func.jsonb_build_object(*named, type_=JSONB))
-            .select_from(document if options.whole_documents else document.join(span, sa.true()))
-            .where(document.c.id == chunk.c.document_id)
+            sa.select(sa.func.jsonb_agg(aggregate_order_by(part, near.c.position)))
+            .where(
+                near.c.document_id == chunk.c.document_id,
+                near.c.position.between(chunk.c.position - distance, chunk.c.position + distance),
+            )
             .correlate(chunk)
             .scalar_subquery()
         )
+
+    def _whole(self) -> sa.ColumnElement[Any]:
+        text = self._tables.document.c.text
+        return sa.func.jsonb_build_array(sa.func.jsonb_build_array(sa.literal_column("0"), sa.func.length(text), text))
+
+    def _with_document(self, parts: sa.ColumnElement[Any]) -> sa.ScalarSelect[Any]:
+        """The document of a chunk without its text, and the parts of it that are wanted, as one value."""
+        chunk, document = self._tables.chunk, self._tables.document
+        named: list[Any] = []
+        for name in ("id", "corpus", "path", "title", "modified_at", "pages"):
+            named += (sa.literal_column(f"'{name}'"), document.c[name])
+        built = sa.func.jsonb_build_object(*named, sa.literal_column("'parts'"), parts, type_=JSONB)
+        return sa.select(built).where(document.c.id == chunk.c.document_id).correlate(chunk).scalar_subquery()
 
 
 def check_question(question: object) -> None:
@@ -216,9 +216,21 @@ def _hit(row: Any, near: float | None, score: float | None) -> Hit:
         tuple(around["pages"]),
     )
     known = near is not None and not math.isnan(near)
-    return Hit(
-        source, start, end, around["first"], around["last"], around["text"], text_hash, near if known else None, score
-    )
+    first, text = _joined(around["parts"], start)
+    return Hit(source, start, end, first, first + len(text), text, text_hash, near if known else None, score)
+
+
+def _joined(parts: Sequence[tuple[int, int, str]], start: int) -> tuple[int, str]:
+    """Return where the parts around a chunk begin, and their text: as a rule of all, else of those that meet it."""
+    first, last, text = parts[0][0], 0, ""
+    for part_start, part_end, content in parts:
+        if part_start > first + len(text):  # the part between is hidden from this role
+            if part_start > start:
+                break
+            first, text = part_start, ""
+        text += content[first + len(text) - part_start :]
+        last = max(last, part_end)
+    return first, text[: last - first]
 
 
 def _counter(embedder: Embedder) -> Callable[[str], int]:

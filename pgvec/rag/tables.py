@@ -61,6 +61,7 @@ class ChunkMixin:
         start_offset: Where it begins in the text of the document: ``document.text[start_offset:end_offset] == text``.
         end_offset: Where it ends.
         text: The chunk.
+        gap: What stands between it and the next chunk, as a rule white space.
         text_hash: SHA-256 of the text.
         embedded_by: Name and revision of the model that made the embedding.
     """  # noqa: D415 - ends with a list
@@ -72,6 +73,7 @@ class ChunkMixin:
     start_offset: Mapped[int]
     end_offset: Mapped[int]
     text: Mapped[str] = mapped_column(sa.Text)
+    gap: Mapped[str] = mapped_column(sa.Text, server_default="")
     text_hash: Mapped[str] = mapped_column(sa.Text, index=True)
     embedded_by: Mapped[str] = mapped_column(sa.Text)
 

@@ -143,9 +143,13 @@ def test_passages_in_one_statement(filled: Engine) -> None:
         connection.execute(text("CREATE ROLE pgvec_test_reader"))
         connection.execute(text("GRANT SELECT ON ALL TABLES IN SCHEMA public TO pgvec_test_reader"))
         connection.execute(text("ALTER TABLE document ENABLE ROW LEVEL SECURITY"))
+        connection.execute(text("ALTER TABLE plain_chunk ENABLE ROW LEVEL SECURITY"))
+        connection.execute(text("CREATE POLICY few ON plain_chunk USING (position <> 1)"))
         connection.execute(text("SET LOCAL ROLE pgvec_test_reader"))
         hidden = Retriever(connection, PlainChunk, embedder=WordEmbedder())
-        assert hidden.retrieve("rate")
+        # Its left neighbour is hidden, so it stands alone with the right one.
+        (passage,) = hidden.retrieve("cake", where=PlainChunk.position == 2, limit=1, neighbours=2)
+        assert passage.text == "Cake is served in the train."
         assert not Retriever(connection, Chunk, embedder=WordEmbedder()).retrieve("rate")
         connection.rollback()
 
