@@ -38,6 +38,9 @@
     ├─ ChatError
     │  ├─ ChatUnavailableError
     │  └─ ChatResponseError
+    ├─ RerankError
+    │  ├─ RerankerUnavailableError
+    │  └─ RerankerResponseError
     ├─ SyncError
     │  └─ SyncTimeoutError (TimeoutError)
     └─ ServerError (OSError)
@@ -85,6 +88,9 @@ __all__ = [
     "QueryTimeoutError",
     "RecordError",
     "RecordNotFoundError",
+    "RerankError",
+    "RerankerResponseError",
+    "RerankerUnavailableError",
     "SchemaError",
     "ServerError",
     "SyncError",
@@ -269,6 +275,20 @@ class EmbedderUnavailableError(EmbeddingError):
 
 class EmbedderResponseError(EmbeddingError):
     """The model answered with something that is not one finite vector for each input."""
+
+
+class RerankError(PgvecError):
+    """What was found could not be put into the order of a reranker."""
+
+
+class RerankerUnavailableError(RerankError):
+    """The model cannot be reached or loaded now; trying again may help, after ``retry_after_seconds`` where it said so."""
+
+    retry_after_seconds: float | None = None
+
+
+class RerankerResponseError(RerankError):
+    """The model answered with something that is not one finite score for each text."""
 
 
 class ChatError(PgvecError):

@@ -1,4 +1,4 @@
-"""A model behind a real socket."""
+"""Models behind a real socket."""
 
 from __future__ import annotations
 
@@ -6,11 +6,20 @@ from collections.abc import Iterator
 
 import pytest
 from support.model_server import ModelServer
+from support.rerank_server import RerankServer
 
 
 @pytest.fixture
 def model_server() -> Iterator[ModelServer]:
     """An OpenAI-compatible endpoint on this machine, which can be told to fail."""
     server = ModelServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def rerank_server() -> Iterator[RerankServer]:
+    """A rerank endpoint on this machine, which can be told to fail."""
+    server = RerankServer()
     yield server
     server.close()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import os
-import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,14 +13,10 @@ from numpy.typing import NDArray
 
 from pgvec.embedders.batches import split
 from pgvec.embedders.checks import check_embeddings, check_role, check_texts
-from pgvec.embedders.loading import load_model
-from pgvec.embedders.model_source import find_model
-from pgvec.errors import (
-    ConfigurationError,
-    EmbedderUnavailableError,
-    InvalidOptionError,
-    MissingDependencyError,
-)
+from pgvec.errors import ConfigurationError, EmbedderUnavailableError, InvalidOptionError
+from pgvec.local_models.holder import ModelHolder
+from pgvec.local_models.loading import load_model, require_library, shorten
+from pgvec.local_models.model_source import find_model
 from pgvec.model import InputKind, InputRole
 
 __all__ = ["SentenceTransformerEmbedder"]
@@ -76,8 +71,7 @@ class SentenceTransformerEmbedder:
         cache_folder: str | os.PathLike[str] | None = None,
         local_files_only: bool = False,
     ) -> None:
-        if importlib.util.find_spec("sentence_transformers") is None:
-            raise MissingDependencyError.for_extra("local", "Embedding on this machine")
+        require_library("Embedding on this machine")
         for option, value in (("batch_size", batch_size), ("max_length", max_length)):
             if value is not None and value < 1:
                 raise InvalidOptionError(f"{option} is {value}; it must be at least 1.")
@@ -90,9 +84,7 @@ class SentenceTransformerEmbedder:
         self._normalize = normalize
         self._batch_size = batch_size
         self._max_length = max_length
-        self._lock = threading.Lock()
-        self._model: Any = None
-        self._used_in: int | None = None
+        self._holder = ModelHolder(self._name, self._source, self._load, EmbedderUnavailableError)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._name}>"
@@ -110,7 +102,7 @@ class SentenceTransformerEmbedder:
     @property
     def dimensions(self) -> int:
         """Length of every vector."""
-        return int(self._loaded().get_embedding_dimension())
+        return int(self._holder.get().get_embedding_dimension())
 
     @property
     def kinds(self) -> frozenset[InputKind]:
@@ -120,7 +112,7 @@ class SentenceTransformerEmbedder:
     @property
     def max_length(self) -> int | None:
         """Tokens that are read of a text, the model's own marks and the prompt included; None where there is no limit."""
-        length = self._loaded().max_seq_length
+        length = self._holder.get().max_seq_length
         return None if length is None or math.isinf(length) else int(length)
 
     def load(self) -> SentenceTransformerEmbedder:
@@ -130,16 +122,21 @@ class SentenceTransformerEmbedder:
             EmbedderUnavailableError: The model could not be fetched or loaded.
             ConfigurationError: The weights have another checksum than the revision says.
         """
-        self._loaded()
+        self._holder.get()
         return self
 
-    def _loaded(self) -> Any:
-        with self._lock:
-            if self._model is None:
-                self._model = load_model(
-                    self._source.fetch(), name=self._name, device=self._device, max_length=self._max_length
-                )
-            return self._model
+    def _load(self, folder: Path) -> Any:
+        model = load_model(
+            "SentenceTransformer",
+            folder,
+            name=self._name,
+            device=self._device,
+            unavailable=EmbedderUnavailableError,
+        )
+        if model.get_embedding_dimension() is None:
+            raise ConfigurationError(f"{self._name} in {folder} does not say how many dimensions its vectors have.")
+        shorten(model, self._name, self._max_length)
+        return model
 
     def embed(self, inputs: Sequence[object], *, role: InputRole = InputRole.DOCUMENT) -> NDArray[np.float32]:
         """Embed each text; memory beside the result depends on the size of a batch, not on the number of texts.
@@ -169,40 +166,25 @@ class SentenceTransformerEmbedder:
 
     @property
     def _rows(self) -> int:
-        return self._batch_size or (_CPU_BATCH if self._model.device.type == "cpu" else _ACCELERATOR_BATCH)
+        on_cpu = self._holder.get().device.type == "cpu"
+        return self._batch_size or (_CPU_BATCH if on_cpu else _ACCELERATOR_BATCH)
 
     def _encode(self, texts: list[str], role: InputRole) -> object:
-        encode = self._model.encode_query if role is InputRole.QUERY else self._model.encode_document
-        with self._lock:
-            self._refuse_after_fork()
-            try:
-                return encode(
-                    texts,
-                    prompt=self._prompt(role),
-                    batch_size=len(texts),
-                    normalize_embeddings=self._normalize,
-                    show_progress_bar=False,
-                )
-            except RuntimeError as exc:
-                raise EmbedderUnavailableError(
-                    f"{self._name} failed on a batch of {len(texts)} texts: {exc} If memory ran out, pass a smaller batch_size "
-                    "or max_length."
-                ) from exc
-
-    def _refuse_after_fork(self) -> None:
-        if self._used_in is None:
-            self._used_in = os.getpid()
-        elif self._used_in != os.getpid():
-            raise ConfigurationError(
-                f"{self._name} was used before this process was forked, and torch would wait forever for threads that stayed "
-                "behind. Start processes with the method 'spawn', or use the embedder first in the child."
+        with self._holder.computing(f"a batch of {len(texts)} texts") as model:
+            encode = model.encode_query if role is InputRole.QUERY else model.encode_document
+            return encode(
+                texts,
+                prompt=self._prompt(model, role),
+                batch_size=len(texts),
+                normalize_embeddings=self._normalize,
+                show_progress_bar=False,
             )
 
-    def _prompt(self, role: InputRole) -> str:
+    def _prompt(self, model: Any, role: InputRole) -> str:
         own = self._prompts[role]
         if own is not None:
             return own
-        configured = (self._model.prompts.get(name) for name in _PROMPT_NAMES[role])
+        configured = (model.prompts.get(name) for name in _PROMPT_NAMES[role])
         return next((prompt for prompt in configured if prompt), "")
 
     def token_counts(self, inputs: Sequence[object], *, role: InputRole = InputRole.DOCUMENT) -> NDArray[np.int64]:
@@ -212,14 +194,13 @@ class SentenceTransformerEmbedder:
             InvalidInputError: An input is empty or no text; ``position`` says which, counted from 1.
         """
         texts = check_texts(inputs)
-        self.load()
-        prompt = self._prompt(check_role(role))
+        prompt = self._prompt(self._holder.get(), check_role(role))
         counts = [self._count([prompt + text for text in batch]) for batch in split(texts, _COUNT_BATCH)]
         return np.array([count for batch in counts for count in batch], dtype=np.int64)
 
     def _count(self, texts: list[str]) -> list[int]:
-        tokenizer = self._model.tokenizer
-        with self._lock:
+        tokenizer = self._holder.get().tokenizer
+        with self._holder.lock:
             if not callable(tokenizer):  # static models hold a bare tokenizer, and add no marks
                 return [len(encoding.ids) for encoding in tokenizer.encode_batch(texts, add_special_tokens=False)]
             # A limit out of reach instead of none, because without one the tokenizer complains of long texts.

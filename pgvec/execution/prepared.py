@@ -25,7 +25,8 @@ from pgvec.statements.search import QUERY, TRAILING
 __all__ = ["Found", "PreparedFind", "prepare_find"]
 
 # A record or row, its distance, the position of the branch that found it (where something else scores, an array of score and
-# branch), the number of rows that were counted, and where many queries were asked, the number of the query.
+# branch), the number of rows that were counted, where many queries were asked, the number of the query, and where something was
+# asked for beside, a tuple of that.
 Found: TypeAlias = tuple[Any, ...]
 
 _Processor = Callable[[Any], Any] | None
@@ -55,7 +56,9 @@ class PreparedFind:
         else:
             assert self.reader is not None
             columns, self._row_type = self.reader.selected(self.through_orm), None
-        self._columns = columns
+        # What is asked for beside comes behind the columns of the record, and is cut off again.
+        self._shown = len(columns)
+        self._columns = columns = [*columns, *find.beside]
         # Keeps the expressions alive, whose parameters are told apart by their identity.
         self._expressions = tuple(_expressions(find))
         self.statement = self._build(find, columns)
@@ -101,7 +104,8 @@ class PreparedFind:
         """Return the statement with the values of this request, for SQLAlchemy to execute."""
         if next(_expressions(find), None) is None:
             return self.statement
-        return self._build(find, self._columns if find.display is None else list(find.display))
+        shown = self._columns[: self._shown] if find.display is None else find.display
+        return self._build(find, [*shown, *find.beside])
 
     def arguments(self, find: Find) -> dict[str, Any]:
         """Return the driver's parameters: those of the request, and the values of its condition."""
@@ -154,10 +158,11 @@ class PreparedFind:
 
     def found(self, rows: Iterable[Sequence[Any]], session: Session | None) -> list[Found]:
         """Return what was found in processed rows: records or named rows, with distance, branch and what else there is."""
-        cut, make = -self._trailing - len(self._extra_types), self._maker(session)
+        cut, make, shown = -self._trailing - len(self._extra_types), self._maker(session), self._shown
+        if shown < len(self._columns):
+            return [(*_one(row, shown, cut, make), tuple(row[shown:cut])) for row in rows]
         if self._extra_types:
-            # A row that only counts has no branch, and no record.
-            return [(None if row[cut + 1] is None else make(row[:cut]), *row[cut:]) for row in rows]
+            return [_one(row, cut, cut, make) for row in rows]
         return [(make(row[:cut]), *row[cut:]) for row in rows]
 
     def _maker(self, session: Session | None) -> Callable[[Sequence[Any]], Any]:
@@ -169,6 +174,11 @@ class PreparedFind:
         if self.through_orm:
             return lambda values: reader.guard(values[0])
         return lambda values: reader.record(values, session)
+
+
+def _one(row: Sequence[Any], shown: int, cut: int, make: Callable[[Sequence[Any]], Any]) -> Found:
+    # A row that only counts has no branch, and no record.
+    return (None if row[cut + 1] is None else make(row[:shown]), *row[cut:])
 
 
 def prepare_find(find: Find, schema: str, dialect: sa.Dialect, *, watched: bool = False) -> PreparedFind:
@@ -217,7 +227,7 @@ def _expressions(find: Find) -> Iterator[Any]:
 
 def _further_expressions(find: Find) -> Iterator[Any]:
     """Yield what is not the condition: expressions to display, and those by which rows are ordered, grouped or counted."""
-    for item in find.display or ():
+    for item in (*(find.display or ()), *find.beside):
         if not isinstance(item, InstrumentedAttribute | sa.Column):
             yield item
     if find.shaping is not None:
@@ -234,11 +244,17 @@ def _keys(find: Find) -> Iterator[Any]:
 
 def _structure(find: Find) -> tuple[Any, ...] | None:
     """Return what stands for the structure of condition and columns, or None where SQLAlchemy cannot tell it."""
-    columns = find.display and tuple(
-        [item if isinstance(item, InstrumentedAttribute | sa.Column) else None for item in find.display]
-    )
+    columns = find.display and _plain(find.display)
+    beside = _plain(find.beside)
     keys = list(_keys(find))
-    return None if any(key is None for key in keys) else (columns, find.where is None, *(key.key for key in keys))
+    if any(key is None for key in keys):
+        return None
+    return (columns, beside, find.where is None, *(key.key for key in keys))
+
+
+def _plain(items: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return what is a column by itself; other expressions are told apart by their keys."""
+    return tuple([item if isinstance(item, InstrumentedAttribute | sa.Column) else None for item in items])
 
 
 def _binds(find: Find) -> list[Any]:

@@ -46,6 +46,7 @@ from pgvec.model.recall import (
     recall_interval,
 )
 from pgvec.model.recommend import RecommendStrategy
+from pgvec.model.reranker import AsyncReranker, Rerank, Reranker, Reranking
 from pgvec.model.server import ServerFacts
 from pgvec.model.target import IndexMethod, StoredRecord, Target, VectorColumn, VectorIndex
 from pgvec.model.vector_type import VectorType
@@ -56,6 +57,7 @@ __all__ = [
     "AdviceKind",
     "And",
     "AppliedScript",
+    "AsyncReranker",
     "Backfill",
     "Calibration",
     "CalibrationReport",
@@ -105,6 +107,9 @@ __all__ = [
     "Receipt",
     "RecommendStrategy",
     "Replacement",
+    "Rerank",
+    "Reranker",
+    "Reranking",
     "ServerFacts",
     "Severity",
     "StoredRecord",

@@ -9,9 +9,10 @@ from pgvec.model import (
     Fusion,
     FusionReport,
     Matches,
+    Reranking,
 )
 from pgvec.operations import hybrid, keyword
-from pgvec.repository import keyword_arguments, shaping_arguments
+from pgvec.repository import keyword_arguments, rerank_arguments, shaping_arguments
 from pgvec.repository.async_core import AsyncRepositoryCore
 from pgvec.repository.embedded_queries import counting
 
@@ -36,6 +37,7 @@ class AsyncKeywordSearching(AsyncRepositoryCore[M]):
         order_by: object = None,
         candidates: int | None = None,
         facets: object = None,
+        rerank: Reranking | None = None,
         columns: None = None,
         include_embedding: bool = False,
     ) -> Matches[M]: ...
@@ -53,6 +55,7 @@ class AsyncKeywordSearching(AsyncRepositoryCore[M]):
         order_by: object = None,
         candidates: int | None = None,
         facets: object = None,
+        rerank: Reranking | None = None,
         columns: Sequence[Any],
         include_embedding: bool = False,
     ) -> Matches[Any]: ...
@@ -69,6 +72,7 @@ class AsyncKeywordSearching(AsyncRepositoryCore[M]):
         order_by: object = None,
         candidates: int | None = None,
         facets: object = None,
+        rerank: Reranking | None = None,
         columns: Sequence[Any] | None = None,
         include_embedding: bool = False,
     ) -> Matches[Any]:
@@ -88,6 +92,7 @@ class AsyncKeywordSearching(AsyncRepositoryCore[M]):
                 are asked for to put those into another order.
             facets: Columns, names, ``facet(...)`` or ``histogram(...)`` to count all rows that match by, beside the matches;
                 ``()`` counts only their number, ``total``.
+            rerank: As for :meth:`search`.
             columns: As for :meth:`search`.
             include_embedding: As for :meth:`search`.
 
@@ -99,7 +104,15 @@ class AsyncKeywordSearching(AsyncRepositoryCore[M]):
             IndexNotFoundError: The table has no such keyword index, or several.
             MigrationPendingError: The schema ``pgvec`` of this database knows no keyword search.
             QueryError: Postgres refused the statement.
+            RerankError: The reranker cannot be reached, or did not answer with one score for each candidate.
         """
+        shaping = shaping_arguments.ShapingOptions(score=score, order_by=order_by, candidates=candidates, facets=facets)
+        asked = None
+        if rerank is not None:
+            asked, shaping = rerank_arguments.reordering(
+                self._target, rerank, text, shaping, limit=limit, offset=offset
+            )
+            limit, offset = asked.candidates, 0
         question = keyword_arguments.keyword_question(
             self._target,
             text,
@@ -109,11 +122,9 @@ class AsyncKeywordSearching(AsyncRepositoryCore[M]):
             index=index,
             columns=columns,
             include_embedding=include_embedding,
-            shaping=shaping_arguments.ShapingOptions(
-                score=score, order_by=order_by, candidates=candidates, facets=facets
-            ),
+            shaping=shaping,
         )
-        return await self._driver.run(keyword.keyword_search(self._target, question), self._target)
+        return await self._answered(keyword.keyword_search(self._target, question), asked)
 
     @overload
     async def hybrid_search(
@@ -134,6 +145,7 @@ class AsyncKeywordSearching(AsyncRepositoryCore[M]):
         score: object = None,
         order_by: object = None,
         facets: object = None,
+        rerank: Reranking | None = None,
         columns: None = None,
         include_embedding: bool = False,
     ) -> Matches[M]: ...
@@ -157,6 +169,7 @@ class AsyncKeywordSearching(AsyncRepositoryCore[M]):
         score: object = None,
         order_by: object = None,
         facets: object = None,
+        rerank: Reranking | None = None,
         columns: Sequence[Any],
         include_embedding: bool = False,
     ) -> Matches[Any]: ...
@@ -179,6 +192,7 @@ class AsyncKeywordSearching(AsyncRepositoryCore[M]):
         score: object = None,
         order_by: object = None,
         facets: object = None,
+        rerank: Reranking | None = None,
         columns: Sequence[Any] | None = None,
         include_embedding: bool = False,
     ) -> Matches[Any]:
@@ -201,6 +215,7 @@ class AsyncKeywordSearching(AsyncRepositoryCore[M]):
             score: By what the rows of both lists are ordered, as for :meth:`search`.
             order_by: As for :meth:`search`.
             facets: As for :meth:`search`; rows with an embedding match, and rows with some of the words.
+            rerank: As for :meth:`search`; of ``candidates``, 50 by default, the best by both are put in order.
             columns: As for :meth:`search`.
             include_embedding: As for :meth:`search`.
 
@@ -214,11 +229,19 @@ class AsyncKeywordSearching(AsyncRepositoryCore[M]):
             IndexNotFoundError: The table has no such keyword index, or several.
             MigrationPendingError: The schema ``pgvec`` of this database knows no keyword search.
             QueryError: Postgres refused the statement.
+            RerankError: The reranker cannot be reached, or did not answer with one score for each candidate.
         """
         keyword_arguments.keyword_parameters(text, index)
         target, asked = self._target, 0
         if vector is None:
             target, vector, asked = await self._embedded(text)
+        shaping = shaping_arguments.ShapingOptions(score=score, order_by=order_by, candidates=candidates, facets=facets)
+        reorder = None
+        if rerank is not None:
+            reorder, shaping = rerank_arguments.reordering(
+                self._target, rerank, text, shaping, limit=limit, offset=offset
+            )
+            limit, offset, candidates = reorder.candidates, 0, keyword_arguments.candidates_of(reorder.candidates)
         question = keyword_arguments.hybrid_question(
             target,
             text,
@@ -235,12 +258,10 @@ class AsyncKeywordSearching(AsyncRepositoryCore[M]):
             ef_search=ef_search,
             columns=columns,
             include_embedding=include_embedding,
-            shaping=shaping_arguments.ShapingOptions(
-                score=score, order_by=order_by, candidates=candidates, facets=facets
-            ),
+            shaping=shaping,
         )
         question = counting(question, asked)
-        return await self._driver.run(hybrid.hybrid_search(target, question), self._target)
+        return await self._answered(hybrid.hybrid_search(target, question), reorder)
 
     async def tune_fusion(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
@@ -12,11 +12,14 @@ from pgvec.execution.session import Bind, SessionDriver
 from pgvec.model import (
     Distance,
     Embedder,
+    Matches,
     Target,
 )
 from pgvec.operations.aim import Aim, aim, choose_aim
+from pgvec.operations.rerank import with_texts
 from pgvec.orm.reading import read_target
-from pgvec.repository import arguments, embedded_queries
+from pgvec.repository import arguments, embedded_queries, rerank_arguments
+from pgvec.statements.requests import Request
 
 __all__ = ["RepositoryCore"]
 
@@ -75,3 +78,13 @@ class RepositoryCore(Generic[M]):
         if facts is not None:
             return choose_aim(self._target, self._embedders, facts)
         return self._driver.run(aim(self._target, self._embedders), self._target)
+
+    def _answered(
+        self, recipe: Generator[Request, Any, Matches[Any]], asked: rerank_arguments.Reordering | None
+    ) -> Matches[Any]:
+        """Run the recipe of a search, and let a reranker put its matches in order where one is given."""
+        if asked is None:
+            return self._driver.run(recipe, self._target)
+        # The statement is over, and with it its connection where an engine was given, before the model is asked.
+        pool = self._driver.run(with_texts(recipe, asked.columns), self._target)
+        return rerank_arguments.ask(asked, pool)

@@ -12,13 +12,20 @@ from pgvec.model import Distance, Fusion, Target
 from pgvec.operations.hybrid import DEFAULT_WEIGHT, HybridQuestion, Judgement
 from pgvec.operations.keyword import KeywordQuestion
 from pgvec.orm.rules import choose, whole_number
-from pgvec.repository import arguments
+from pgvec.repository import arguments, shaping_arguments
 from pgvec.repository.arguments import SearchOptions
-from pgvec.repository.shaping_arguments import NOTHING, ShapingOptions, candidates_of, shaping_of
+from pgvec.repository.shaping_arguments import NOTHING, ShapingOptions, shaping_of
 from pgvec.statements.keyword import limit_belongs_to_the_index
 from pgvec.statements.scoring import INDEX, NEAR_WEIGHT, TEXT, WORDS_WEIGHT, HybridScoring, KeywordScoring
 
-__all__ = ["check_queries", "hybrid_question", "judgements", "keyword_parameters", "keyword_question"]
+__all__ = [
+    "candidates_of",
+    "check_queries",
+    "hybrid_question",
+    "judgements",
+    "keyword_parameters",
+    "keyword_question",
+]
 
 _LONGEST_TEXT = 10_000
 _LEAST_CANDIDATES = 100
@@ -41,7 +48,7 @@ def keyword_question(
     shaped = None
     if shaping.asks or shaping.candidates is not None:
         shaped = shaping_of(target, shaping, limit, offset, {"keyword_score"})
-        limit, offset = candidates_of(shaping, shaped), 0
+        limit, offset = shaping_arguments.candidates_of(shaping, shaped), 0
     options = SearchOptions(
         where=where,
         limit=limit,
@@ -113,7 +120,7 @@ def hybrid_question(
         pushed=where is None and limit_belongs_to_the_index(target),
     )
     wanted = scoring.limit + scoring.offset
-    pool = max(_LEAST_CANDIDATES, wanted) if candidates is None else candidates
+    pool = candidates_of(wanted) if candidates is None else candidates
     options = SearchOptions(
         where=where,
         limit=whole_number(pool, "candidates", wanted, _MOST_CANDIDATES),
@@ -136,6 +143,11 @@ def hybrid_question(
             parts.add("similarity")
         shaped = shaping_of(target, shaping, limit, offset, parts)
     return HybridQuestion(replace(question, parameters=weighed, shaping=shaped), scoring)
+
+
+def candidates_of(wanted: int) -> int:
+    """Return how long the lists of vectors and words are, where so many rows are wanted."""
+    return max(_LEAST_CANDIDATES, wanted)
 
 
 def judgements(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar, overload
 
 from pgvec.model import (
     Explanation,
     Match,
     Matches,
+    Reranking,
     Target,
 )
 from pgvec.operations import search as searching
@@ -16,7 +18,7 @@ from pgvec.operations import shaped
 from pgvec.operations.examples import diverse_search
 from pgvec.operations.explain import explain
 from pgvec.operations.search import Question
-from pgvec.repository import arguments, shaping_arguments
+from pgvec.repository import arguments, rerank_arguments, shaping_arguments
 from pgvec.repository.core import RepositoryCore
 from pgvec.repository.diverse_arguments import diverse_question
 from pgvec.repository.embedded_queries import counting
@@ -47,6 +49,7 @@ class Searching(RepositoryCore[M]):
         diversity: float | None = None,
         candidates: int | None = None,
         facets: object = None,
+        rerank: Reranking | None = None,
         columns: None = None,
         include_embedding: bool = False,
     ) -> Matches[M]: ...
@@ -69,6 +72,7 @@ class Searching(RepositoryCore[M]):
         diversity: float | None = None,
         candidates: int | None = None,
         facets: object = None,
+        rerank: Reranking | None = None,
         columns: Sequence[Any],
         include_embedding: bool = False,
     ) -> Matches[Any]: ...
@@ -90,6 +94,7 @@ class Searching(RepositoryCore[M]):
         diversity: float | None = None,
         candidates: int | None = None,
         facets: object = None,
+        rerank: Reranking | None = None,
         columns: Sequence[Any] | None = None,
         include_embedding: bool = False,
     ) -> Matches[Any]:
@@ -120,6 +125,9 @@ class Searching(RepositoryCore[M]):
                 and for diversity, and as many as are asked for to put those into another order.
             facets: Columns, names, ``facet(...)`` or ``histogram(...)`` to count all rows that match by, beside the matches;
                 ``()`` counts only their number, ``total``.
+            rerank: A model that puts the candidates, 50 by default, in order by their texts and the text of the query
+                (``pgvec.rerankers``); its score becomes ``match.score``. ``Rerank(model, columns=..., query=...)`` says what it
+                reads, where that is not what the embedding is made from. It is asked after the statement.
             columns: Columns or expressions to return as rows instead of records.
             include_embedding: Fetch the embeddings of the records too.
 
@@ -132,6 +140,7 @@ class Searching(RepositoryCore[M]):
             RecordNotFoundError: The query is a record that is not stored, or has no embedding.
             SchemaError: The extension ``vector`` is missing or too old.
             QueryError: Postgres refused the statement.
+            RerankError: The reranker cannot be reached, or did not answer with one score for each candidate.
         """
         options = arguments.SearchOptions(
             where=where,
@@ -146,12 +155,18 @@ class Searching(RepositoryCore[M]):
             include_embedding=include_embedding,
         )
         shaping = shaping_arguments.ShapingOptions(score=score, order_by=order_by, candidates=candidates, facets=facets)
+        reorder = None
+        if rerank is not None:
+            reorder, shaping = rerank_arguments.reordering(
+                self._target, rerank, query, shaping, limit=limit, offset=offset, after=after
+            )
+            options = replace(options, limit=reorder.candidates, offset=0)
         if diversity is not None:
             target, vector, asked = self._embedded(query)
             chosen = diverse_question(target, vector, options, shaping, diversity)
-            return self._driver.run(diverse_search(target, counting(chosen, asked)), self._target)
+            return self._answered(diverse_search(target, counting(chosen, asked)), reorder)
         target, question = self._question(query, options, shaping)
-        return self._driver.run(shaped.search(target, question), self._target)
+        return self._answered(shaped.search(target, question), reorder)
 
     def explain(
         self,

@@ -40,6 +40,7 @@ class Find:
         where_key: SQLAlchemy's sign of the condition's structure, with its values; None where it has none.
         scoring: By what rows are ordered, or None for the distance.
         shaping: What is made of the rows that are found, or None; then the limit of the shape is that of the candidates.
+        beside: What to return of each row besides, as a tuple at the end of what is found; empty for no such tuple.
     """
 
     target: Target
@@ -52,6 +53,7 @@ class Find:
     where_key: Any = None
     scoring: Scoring | None = None
     shaping: Shaping | None = None
+    beside: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,10 @@ class ModelServer:
     ``times`` limits how many do; ``seconds`` is how long what hangs hangs.
     """
 
+    faults: dict[str, Any]
+
     def __init__(self, handler: type[Handler] | None = None) -> None:
+        self.faults = FAULTS
         self.fault: str | None = None
         self.only: str | None = None
         self.times: int | None = None
@@ -95,7 +98,10 @@ class Handler(BaseHTTPRequestHandler):
         if fault is None:
             self._answer(_good(texts))
         else:
-            FAULTS[fault](self, texts)
+            owner.faults[fault](self, texts)
+
+    def _body(self, texts: list[str]) -> bytes:
+        return json.dumps(_good(texts)).encode()
 
     def _answer(self, body: Any, status: int = 200, **headers: str) -> None:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -115,7 +121,7 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def _drip(self, texts: list[str]) -> None:
-        data = json.dumps(_good(texts)).encode()
+        data = self._body(texts)
         self.send_response(200)
         self.send_header("content-length", str(len(data)))
         self.end_headers()
@@ -128,7 +134,7 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def _half(self, texts: list[str]) -> None:
-        data = json.dumps(_good(texts)).encode()
+        data = self._body(texts)
         self.send_response(200)
         self.send_header("content-length", str(len(data)))
         self.end_headers()

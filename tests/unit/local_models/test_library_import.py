@@ -8,7 +8,7 @@ import types
 
 import pytest
 
-from pgvec.embedders import loading
+from pgvec.local_models import loading
 
 
 @pytest.mark.parametrize(("given", "seen"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
@@ -27,6 +27,6 @@ def test_threads_wait_asleep_unless_told_otherwise(
         return types.ModuleType(name)
 
     monkeypatch.setattr(importlib, "import_module", import_module)
-    assert loading._import_library().__name__ == "sentence_transformers"
+    assert loading.import_library().__name__ == "sentence_transformers"
     assert policies == [seen]
     assert os.environ.get("OMP_WAIT_POLICY") == given

@@ -12,8 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-from pgvec.embedders.quiet import quiet
-from pgvec.errors import ConfigurationError, EmbedderUnavailableError, InvalidOptionError
+from pgvec.errors import ConfigurationError, EmbedderUnavailableError, InvalidOptionError, PgvecError
+from pgvec.local_models.quiet import quiet
 
 __all__ = ["HubModel", "LocalModel", "ModelSource", "find_model"]
 
@@ -45,8 +45,16 @@ def find_model(
     revision: str | None,
     cache_folder: str | os.PathLike[str] | None,
     local_files_only: bool,
+    unavailable: type[PgvecError] = EmbedderUnavailableError,
 ) -> ModelSource:
     """Read ``model`` as a folder where there is one, else as a name on the hub.
+
+    Args:
+        model: A folder, or a name on the hub.
+        revision: What pins the weights.
+        cache_folder: Where downloads are kept, or None for the hub's own cache.
+        local_files_only: Whether never to ask the hub.
+        unavailable: The error for a model that cannot be fetched.
 
     Raises:
         ConfigurationError: The folder is missing or holds what pgvec does not load.
@@ -67,14 +75,14 @@ def find_model(
             f"tag may point to other weights tomorrow, whose vectors do not fit the stored ones. Pass revision= with the 40 "
             f"hexadecimal digits of a commit, from https://huggingface.co/{model}/commits/main."
         )
-    return HubModel(model, revision, cache_folder, local_files_only)
+    return HubModel(model, revision, cache_folder, local_files_only, unavailable)
 
 
 def _check_revision(revision: str, form: re.Pattern[str]) -> str:
     if not form.fullmatch(revision):
         raise InvalidOptionError(
             f"revision {revision!r} does not pin a folder: pass the SHA-256 of its weights (64 hexadecimal digits), or leave it "
-            "out and read it from the embedder's .revision."
+            "out and read it from .revision of what loads it."
         )
     return revision
 
@@ -121,6 +129,7 @@ class HubModel:
     revision: str
     cache_folder: str | os.PathLike[str] | None = None
     local_files_only: bool = False
+    unavailable: type[PgvecError] = EmbedderUnavailableError
 
     def fetch(self) -> Path:
         """Download what is not cached yet, without pickled weights, and return the folder."""
@@ -136,7 +145,7 @@ class HubModel:
                     ignore_patterns=[f"{runtime}/*" for runtime in sorted(_OTHER_RUNTIMES)],
                 )
         except (OSError, ValueError) as exc:
-            raise EmbedderUnavailableError(
+            raise self.unavailable(
                 f"{self.name} at {self.revision} could not be fetched from the hub: {exc} Check the name, the commit and the "
                 "network, or copy the model to this machine and pass the folder."
             ) from exc
@@ -158,7 +167,7 @@ def check_files(folder: Path) -> None:
         if not module.startswith("sentence_transformers."):
             raise ConfigurationError(
                 f"{folder} asks for the class {module!r}, which is code of its publisher: pgvec runs none. Choose a model made of "
-                "sentence-transformers' own modules, or write an embedder around this one."
+                "sentence-transformers' own modules, or write an object of your own around this one."
             )
     files = _files(folder)
     safe = {path.parent for path in files if path.suffix == ".safetensors"}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pgvec.embedders.model_source import HubModel, LocalModel, find_model
+from pgvec.local_models.model_source import HubModel, LocalModel, find_model
 from pgvec.errors import ConfigurationError, InvalidOptionError
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
