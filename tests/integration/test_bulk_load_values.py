@@ -164,7 +164,7 @@ def as_text(connection: Any, model: Any) -> list[tuple[Any, ...]]:
 
 
 @settings(
-    max_examples=examples(dev=30, full=500),
+    max_examples=examples(dev=30, full=200),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(rows=ROWS)
