@@ -141,9 +141,9 @@ def test_several_labels_are_refused(folder: Path, tmp_path: Path) -> None:
     """A model that gives more than one number for a pair does not rank."""
     from sentence_transformers import CrossEncoder
 
-    CrossEncoder(str(folder), device="cpu", num_labels=3, model_kwargs={"ignore_mismatched_sizes": True}).save_pretrained(
-        str(tmp_path / "three")
-    )
+    CrossEncoder(
+        str(folder), device="cpu", num_labels=3, model_kwargs={"ignore_mismatched_sizes": True}
+    ).save_pretrained(str(tmp_path / "three"))
     with pytest.raises(ConfigurationError, match="gives 3 numbers"):
         CrossEncoderReranker(tmp_path / "three", device="cpu").load()
 

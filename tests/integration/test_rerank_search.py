@@ -370,9 +370,7 @@ async def test_criteria_of_listeners_hold(world: World, stored: dict[int, dict[s
 
     sa.event.listen(world.sync_session, "do_orm_execute", hide)
     model = WordReranker()
-    found = await world.repository(Page, column="embedding").search(
-        VECTOR, limit=20, rerank=Rerank(model, query=QUERY)
-    )
+    found = await world.repository(Page, column="embedding").search(VECTOR, limit=20, rerank=Rerank(model, query=QUERY))
     sa.event.remove(world.sync_session, "do_orm_execute", hide)
     assert [match.record.id for match in found] == expected_order(found, stored, QUERY)
     assert {match.record.id for match in found} == set(range(101, 121))

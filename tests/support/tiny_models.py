@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 
-__all__ = ["CHANCE", "TOPICS", "mean_reciprocal_rank", "question", "train_cross_encoder", "train_sparse_encoder", "words_of"]
+__all__ = [
+    "CHANCE",
+    "TOPICS",
+    "mean_reciprocal_rank",
+    "question",
+    "train_cross_encoder",
+    "train_sparse_encoder",
+    "words_of",
+]
 
 TOPICS = {
     "money": "bank loan interest credit mortgage deposit savings currency inflation debt tax budget",
@@ -82,7 +90,9 @@ def train_sparse_encoder(folder: Path, *, steps: int = 12) -> Path:
 
     torch.manual_seed(0)
     random = np.random.default_rng(0)
-    made = _quietly(lambda: SparseEncoder(modules=[MLMTransformer(_default_model()), SpladePooling("max")], device="cpu"))
+    made = _quietly(
+        lambda: SparseEncoder(modules=[MLMTransformer(_default_model()), SpladePooling("max")], device="cpu")
+    )
     masked: Any = next(module for module in made.modules() if type(module).__name__ == "BertForMaskedLM")
     masked.bert.encoder.layer = masked.bert.encoder.layer[:2]
     masked.config.num_hidden_layers = 2
