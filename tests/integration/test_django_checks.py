@@ -19,7 +19,7 @@ from django.db.models.functions import Cast
 from django.test import override_settings
 from pgvector.django import HalfVectorField, VectorField
 
-from pgvec.integrations.django import EmbeddingField, HnswIndex, IvfflatIndex
+from pgvec.integrations.django import EmbeddingField, EmbeddingSync, HnswIndex, IvfflatIndex
 from pgvec.integrations.django import checks as pgvec_checks
 
 pytestmark = pytest.mark.usefixtures("django_ready")
@@ -164,27 +164,58 @@ class _NoFile:
 
 
 @pytest.mark.parametrize(
-    ("dependencies", "operation", "found"),
+    ("dependencies", "operation", "missing"),
     [
-        ([], "", ["pgvec.W002"]),
-        ([("pgvec", "0002_extension")], "", []),
-        ([], "pgvector.django.VectorExtension()", []),
+        ([], "", "the extension"),
+        ([("pgvec", "0002_extension")], "", "keyword indexes and embedding syncs"),
+        ([], "pgvector.django.VectorExtension()", "keyword indexes and embedding syncs"),
+        ([("pgvec", "0004_pre_keyword")], "", "keyword indexes and embedding syncs"),
+        ([("pgvec", "0005_pre_embedding_sync")], "", None),
+        ([], "RunPgvecSQL('0002_extension'), RunPgvecSQL('0004_pre_keyword')", "keyword indexes and embedding syncs"),
     ],
 )
 def test_migrations(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dependencies: Any, operation: str, found: list[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dependencies: Any, operation: str, missing: str | None
 ):
-    """An app whose migrations neither follow pgvec's nor install the extension is warned of an order by chance."""
+    """An app whose migrations neither follow pgvec's nor install what they need is warned of an order by chance."""
     package = tmp_path / f"made_{secrets.token_hex(4)}"
     package.mkdir()
     (package / "__init__.py").touch()
     (package / "0001_first.py").write_text(
         "import pgvector.django\n"
         "from django.db import migrations\n"
+        "from pgvec.integrations.django import RunPgvecSQL\n"
         "class Migration(migrations.Migration):\n"
         f"    dependencies = {dependencies}\n"
         f"    operations = [{operation}]\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     with override_settings(MIGRATION_MODULES={"library": package.name}):
-        assert ids(pgvec_checks.check_migrations()) == found
+        found = pgvec_checks.check_migrations()
+    assert ids(found) == ([] if missing is None else ["pgvec.W002"])
+    assert missing is None or missing in found[0].msg
+
+
+def synced(**options: Any) -> Any:
+    """Make a model whose embedding is declared to follow its title."""
+    sync = EmbeddingSync(fields=["title"], embedder="minilm", name="title_sync", **({"column": "embedding"} | options))
+    return model_with(sync, title=models.TextField(), embedding=EmbeddingField(3), bits=EmbeddingField(8, type="bit"))
+
+
+def test_a_sync_fills_a_column_that_takes_embeddings():
+    """A sync of what is no field, of bits, or beside another of the same column is an error."""
+    assert pgvec_checks.check_indexes([Config(synced())]) == []
+    for options, told in (({"column": "title"}, "no embedding field"), ({"column": "bits"}, "of the type bit")):
+        (found,) = pgvec_checks.check_indexes([Config(synced(**options))])
+        assert (found.id, told in found.msg) == ("pgvec.E006", True)
+    twice = synced()
+    twice._meta.indexes = [*twice._meta.indexes, *twice._meta.indexes]
+    assert ids(pgvec_checks.check_indexes([Config(twice)])) == ["pgvec.E006"] * 2
+
+
+@pytest.mark.parametrize("embedder", ["minilm", ""])
+def test_an_embedder_needs_something_to_embed(embedder: str):
+    """A field that names an embedder and no source, or an empty name, is an error."""
+    field = EmbeddingField(3, embedder=embedder, source=() if embedder else ("title",))
+    made = model_with(title=models.TextField(), embedding=field)
+    assert ids(made._meta.get_field("embedding").check()) == ["pgvec.E006"]

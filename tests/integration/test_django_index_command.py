@@ -37,7 +37,7 @@ def test_list_shows_every_declared_index(plain):
     plain.execute("DROP INDEX shape_full_bits")
     plain.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'photo_vector'::regclass")
     lines = {line.split()[1]: line for line in pgvec_index("list").splitlines()}
-    assert len(lines) == 8
+    assert len(lines) == 9
     assert lines[ARTICLES].startswith("library.Article  ")
     assert "hnsw  valid, 0.0 MB" in lines[ARTICLES]
     assert "missing" in lines["shape_full_bits"]

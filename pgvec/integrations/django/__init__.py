@@ -3,6 +3,7 @@
 from pgvec.integrations.django.availability import DJANGO_VERSION
 from pgvec.integrations.django.fields import EmbeddingField
 from pgvec.integrations.django.indexes import HnswIndex, IvfflatIndex
+from pgvec.integrations.django.kept import EmbeddingSync, KeywordIndex
 from pgvec.integrations.django.managers import EmbeddingManager, EmbeddingQuerySet
 from pgvec.integrations.django.operations import RunPgvecSQL
 from pgvec.integrations.django.search import EmbeddingSearch
@@ -13,7 +14,9 @@ __all__ = [
     "EmbeddingManager",
     "EmbeddingQuerySet",
     "EmbeddingSearch",
+    "EmbeddingSync",
     "HnswIndex",
     "IvfflatIndex",
+    "KeywordIndex",
     "RunPgvecSQL",
 ]

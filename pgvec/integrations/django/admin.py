@@ -10,6 +10,7 @@ from django.db.models import Case, FloatField, Value, When
 
 from pgvec.errors import ConfigurationError, EmbeddingError, PgvecError
 from pgvec.integrations.django import conf
+from pgvec.integrations.django.kept import KeywordIndex
 from pgvec.integrations.django.managers import EmbeddingQuerySet
 from pgvec.integrations.django.reading import vector_columns
 
@@ -45,15 +46,18 @@ class EmbeddingAdmin(admin.ModelAdmin):
 
     Its search box searches by meaning, within the filters that are chosen, and orders by distance unless a column is clicked.
     Without an embedder, or where it does not answer, the box searches as Django's does. Embeddings are shown in short and
-    are never part of a form, so that saving a record leaves its embedding alone.
+    are never part of a form, so that saving a record leaves its embedding alone. Where the model has one ``KeywordIndex``, the
+    box searches by words and meaning together, and shows scores instead of distances.
 
     Attributes:
         search_limit: How many of the nearest records a search lists.
         search_column: Name of the embedding field, where the model has several.
+        search_index: Name of the ``KeywordIndex`` to search by too, where the model has several; ``""`` for none.
     """
 
     search_limit = 50
     search_column: str | None = None
+    search_index: str | None = None
 
     def get_search_fields(self, request: Any) -> Sequence[str]:
         """Return fields also where none are declared, since without any Django shows no search box."""
@@ -65,15 +69,13 @@ class EmbeddingAdmin(admin.ModelAdmin):
         if not search_term.strip():
             return queryset, False
         try:
-            distances = self._distances(queryset, search_term)
+            places = self._places(queryset, search_term)
         except (ConfigurationError, EmbeddingError) as exc:
             return self._search_by_words(request, queryset, search_term, exc)
-        nearest = Case(
-            *(When(pk=key, then=Value(distance)) for key, distance in distances.items()), output_field=FloatField()
-        )
-        found = queryset.filter(pk__in=distances)
-        if distances:
-            found = found.annotate(**{_ANNOTATION: nearest})
+        place = Case(*(When(pk=key, then=Value(place)) for key, place in places.items()), output_field=FloatField())
+        found = queryset.filter(pk__in=places)
+        if places:
+            found = found.annotate(**{_ANNOTATION: place})
             if _by_distance(request, found):
                 found = found.order_by(*_NEAREST_FIRST)
         return found, False
@@ -86,7 +88,9 @@ class EmbeddingAdmin(admin.ModelAdmin):
     def get_list_display(self, request: Any) -> Sequence[Any]:
         """Add the distance to the list where a search was made, and show embeddings in short."""
         shown = [self._in_short(item) for item in super().get_list_display(request)]
-        return [*shown, _distance] if request.GET.get("q", "").strip() else shown
+        if not request.GET.get("q", "").strip():
+            return shown
+        return [*shown, _distance if self._keyword_index is None else _score]
 
     def get_queryset(self, request: Any) -> Any:
         """Leave out embeddings: they are long, and a record that never had one loaded does not write it back."""
@@ -122,8 +126,16 @@ class EmbeddingAdmin(admin.ModelAdmin):
             return [self._in_short(part) for part in item]
         return self._summaries.get(item, item) if isinstance(item, str) else item
 
-    def _distances(self, queryset: Any, text: str) -> dict[Any, float]:
-        """Return the distances of the nearest records by primary key."""
+    @property
+    def _keyword_index(self) -> str | None:
+        """The keyword index that the box asks too, or None."""
+        if self.search_index is not None:
+            return self.search_index or None
+        names = [index.name for index in self.model._meta.indexes if isinstance(index, KeywordIndex)]
+        return names[0] if len(names) == 1 else None
+
+    def _places(self, queryset: Any, text: str) -> dict[Any, float]:
+        """Return what the nearest records are ordered by, ascending: their distance, or their score with its sign changed."""
         if conf.embedder() is None:
             raise ConfigurationError("PGVEC['EMBEDDER'] is not set")
         # Whatever the manager of the model is, its queryset chooses the rows.
@@ -131,8 +143,12 @@ class EmbeddingAdmin(admin.ModelAdmin):
         # What the list shows beside the fields is none of the search's business.
         conditions.query.set_annotation_mask(())
         conditions = conditions.select_related(None).prefetch_related(None).only("pk")
-        found = conditions.search(text, column=self.search_column)[: self.search_limit]
-        return {match.record.pk: match.distance for match in found.get_matches()}
+        index = self._keyword_index
+        if index is None:
+            found = conditions.search(text, column=self.search_column)[: self.search_limit]
+            return {match.record.pk: match.distance for match in found.get_matches()}
+        found = conditions.hybrid_search(text, column=self.search_column, index=index)[: self.search_limit]
+        return {match.record.pk: -(match.score or 0.0) for match in found.get_matches()}
 
     def _search_by_words(self, request: Any, queryset: Any, term: str, reason: PgvecError) -> tuple[Any, bool]:
         self.message_user(request, f"Not searched by meaning: {reason}", level="WARNING", fail_silently=True)
@@ -146,6 +162,12 @@ class EmbeddingAdmin(admin.ModelAdmin):
 def _distance(record: Any) -> str:
     distance = getattr(record, _ANNOTATION, None)
     return "" if distance is None else f"{distance:.3f}"
+
+
+@admin.display(description="score")
+def _score(record: Any) -> str:
+    place = getattr(record, _ANNOTATION, None)
+    return "" if place is None else f"{0.0 - place:.3f}"
 
 
 def _summary(model: Any, name: str) -> Callable[[Any], str]:

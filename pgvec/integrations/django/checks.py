@@ -20,6 +20,8 @@ from pgvec.errors import ConfigurationError, PgvecError
 from pgvec.integrations.django import conf
 from pgvec.integrations.django.driver import facts_of
 from pgvec.integrations.django.fields import EmbeddingField, describe_field
+from pgvec.integrations.django.kept import EmbeddingSync, KeywordIndex, declared_syncs
+from pgvec.integrations.django.operations import RunPgvecSQL
 from pgvec.integrations.django.reading import declared_index
 from pgvec.model import Distance, VectorColumn, VectorIndex, VectorType
 from pgvec.orm.rules import SERVED_BY_BITS, check_index, choose
@@ -28,6 +30,8 @@ from pgvec.sql import scripts
 __all__ = ["check_databases", "check_indexes", "check_migrations", "check_settings", "register_checks"]
 
 _TAG = "pgvec"
+_EXTENSION = "0002_extension"
+_SCRIPTS: dict[type[Any], str] = {KeywordIndex: "0004_pre_keyword", EmbeddingSync: "0005_pre_embedding_sync"}
 
 
 def register_checks() -> None:
@@ -59,26 +63,52 @@ def check_indexes(app_configs: Sequence[Any] | None = None, **_: Any) -> list[An
     for model, field, column in _embedding_fields(app_configs):
         for index in model._meta.indexes:
             found += _check_index(model, field, column, index)
+    for model in _models(app_configs):
+        for sync in declared_syncs(model):
+            found += _check_sync(model, sync)
     return found
 
 
 def check_migrations(app_configs: Sequence[Any] | None = None, **_: Any) -> list[Any]:
-    """Check that apps with embedding fields migrate after pgvec, which installs the extension."""
-    embeddings = _embedding_fields(app_configs)
-    labels = {model._meta.app_label for model, field, _ in embeddings if isinstance(field, EmbeddingField)}
-    if not labels:
+    """Check that apps with embeddings migrate after pgvec, which installs the extension and its functions."""
+    needs = _needed_scripts(app_configs)
+    if not needs:
         return []
     loader = MigrationLoader(None, ignore_no_migrations=True)
-    return [
-        checks.Warning(
-            f"The migrations of the app {label!r} do not depend on those of pgvec, which install the extension 'vector'.",
-            hint=f"Add to the dependencies of its first migration: ('pgvec', '{scripts()[-1].name}').",
-            obj=apps.get_app_config(label),
-            id="pgvec.W002",
-        )
-        for label in sorted(labels)
-        if label in loader.migrated_apps and not _installs_extension(loader, label)
-    ]
+    found = []
+    for label, names in sorted(needs.items()):
+        if label not in loader.migrated_apps:
+            continue
+        nodes = {node for leaf in loader.graph.leaf_nodes(label) for node in loader.graph.forwards_plan(leaf)}
+        missing = [name for name in sorted(names) if not _installs(loader, nodes, name)]
+        if missing:
+            found.append(_pending(label, missing))
+    return found
+
+
+def _pending(label: str, missing: list[str]) -> Any:
+    what = "which install the extension 'vector'"
+    if _EXTENSION not in missing:
+        what = "which install what keyword indexes and embedding syncs need"
+    return checks.Warning(
+        f"The migrations of the app {label!r} do not depend on those of pgvec, {what}.",
+        hint=f"Add to the dependencies of its first migration: ('pgvec', '{scripts()[-1].name}').",
+        obj=apps.get_app_config(label),
+        id="pgvec.W002",
+    )
+
+
+def _needed_scripts(app_configs: Sequence[Any] | None) -> dict[str, set[str]]:
+    """Return the scripts by the label of the app whose models need them."""
+    needs: dict[str, set[str]] = {}
+    for model, field, _ in _embedding_fields(app_configs):
+        if isinstance(field, EmbeddingField):
+            needs.setdefault(model._meta.app_label, set()).add(_EXTENSION)
+    for model in _models(app_configs):
+        for index in model._meta.indexes:
+            if isinstance(index, KeywordIndex | EmbeddingSync):
+                needs.setdefault(model._meta.app_label, set()).add(_SCRIPTS[type(index)])
+    return needs
 
 
 def check_databases(databases: Sequence[str] | None = None, **_: Any) -> list[Any]:
@@ -108,17 +138,21 @@ def check_databases(databases: Sequence[str] | None = None, **_: Any) -> list[An
     return found
 
 
+def _models(app_configs: Sequence[Any] | None) -> Iterator[Any]:
+    for config in apps.get_app_configs() if app_configs is None else app_configs:
+        yield from config.get_models()
+
+
 def _embedding_fields(app_configs: Sequence[Any] | None) -> Iterator[tuple[Any, Any, VectorColumn]]:
     """Yield the model, field and description of each embedding; of a wrong declaration the field's own checks tell."""
-    for config in apps.get_app_configs() if app_configs is None else app_configs:
-        for model in config.get_models():
-            for field in model._meta.local_concrete_fields:
-                try:
-                    column = describe_field(field)
-                except PgvecError:
-                    continue
-                if column is not None:
-                    yield model, field, column
+    for model in _models(app_configs):
+        for field in model._meta.local_concrete_fields:
+            try:
+                column = describe_field(field)
+            except PgvecError:
+                continue
+            if column is not None:
+                yield model, field, column
 
 
 def _check_index(model: Any, field: Any, column: VectorColumn, index: Any) -> list[Any]:
@@ -146,6 +180,25 @@ def _check_index(model: Any, field: Any, column: VectorColumn, index: Any) -> li
     ]
 
 
+def _check_sync(model: Any, sync: EmbeddingSync) -> list[Any]:
+    """Check that the column of a sync is one that workers can fill, and that no other sync fills it."""
+    label = f"{model._meta.label}: the sync {sync.name!r}"
+    field = next((one for one in model._meta.local_concrete_fields if one.name == sync.column), None)
+    try:
+        column = None if field is None else describe_field(field)
+    except PgvecError:
+        return []  # the field's own checks tell
+    if column is None:
+        problem = f"{label} fills {sync.column!r}, which is no embedding field of the model's own table."
+    elif column.type not in (VectorType.VECTOR, VectorType.HALFVEC):
+        problem = f"{label} fills {sync.column!r} of the type {column.type}, and embedders make vector and halfvec."
+    elif sum(one.column == sync.column for one in declared_syncs(model)) > 1:
+        problem = f"{label} fills {sync.column!r}, which another sync fills too."
+    else:
+        return []
+    return [checks.Error(problem, obj=model, id="pgvec.E006")]
+
+
 def _check_undeclared(label: str, field: Any, index: Any) -> list[Any]:
     """An index on the field that names no operator class, although its access method has no default."""
     if index.fields != [field.name] or index.opclasses or getattr(index, "suffix", "") not in ("hnsw", "ivfflat"):
@@ -165,11 +218,11 @@ def _serves(index: VectorIndex, column: VectorColumn) -> bool:
     return by_bits or index.distance is column.distance
 
 
-def _installs_extension(loader: MigrationLoader, label: str) -> bool:
-    """Whether a migration that the app needs installs the extension: pgvec's, or one with ``VectorExtension``."""
-    needed = {node for leaf in loader.graph.leaf_nodes(label) for node in loader.graph.forwards_plan(leaf)}
-    return ("pgvec", scripts()[1].name) in needed or any(
-        _is_extension(operation) for node in needed for operation in getattr(loader.graph.nodes[node], "operations", ())
+def _installs(loader: MigrationLoader, nodes: set[Any], name: str) -> bool:
+    """Whether a migration that the app needs runs a script: pgvec's own, or another that does what it does."""
+    operations = [op for node in nodes for op in getattr(loader.graph.nodes[node], "operations", ())]
+    return any(isinstance(op, RunPgvecSQL) and op.name == name for op in operations) or (
+        name == _EXTENSION and any(map(_is_extension, operations))
     )
 
 

@@ -40,14 +40,16 @@ class EmbeddingField(VectorField):
             and ``hamming`` for ``bit``.
         type: ``vector``, ``halfvec``, ``sparsevec`` or ``bit``.
         source: Names of the fields that the embedding is made from.
+        embedder: Name of the embedder that makes it: with ``source``, triggers and workers keep the embedding in step, as an
+            ``EmbeddingSync`` in ``Meta.indexes`` declares it.
         options: What every field of Django takes (``null``, ``blank``, ``verbose_name``, ...).
 
-    A combination that pgvector cannot do is an error of the system checks: ``pgvec.E001`` to ``pgvec.E003``.
+    A combination that pgvector cannot do is an error of the system checks: ``pgvec.E001`` to ``pgvec.E003`` and ``pgvec.E006``.
     """
 
     description = "Embedding"
     # The table knows nothing of these, so a change of them is a migration without SQL.
-    non_db_attrs = (*VectorField.non_db_attrs, "distance", "source")
+    non_db_attrs = (*VectorField.non_db_attrs, "distance", "source", "embedder")
 
     def __init__(
         self,
@@ -56,12 +58,14 @@ class EmbeddingField(VectorField):
         distance: Distance | str | None = None,
         type: VectorType | str = VectorType.VECTOR,  # noqa: A002 - part of the public contract
         source: Iterable[str] | str = (),
+        embedder: str | None = None,
         **options: Any,
     ) -> None:
         # Plain texts, because migrations write them.
         self.type = str(type)
         self.distance = None if distance is None else str(distance)
         self.source = (source,) if isinstance(source, str) else tuple(source)
+        self.embedder = embedder
         super().__init__(dimensions=dimensions, **options)
         self.empty_values: Any = _EmptyValues(validators.EMPTY_VALUES)
 
@@ -74,6 +78,8 @@ class EmbeddingField(VectorField):
             kwargs["type"] = self.type
         if self.source:
             kwargs["source"] = self.source
+        if self.embedder is not None:
+            kwargs["embedder"] = self.embedder
         return name, "pgvec.integrations.django.EmbeddingField", args, kwargs
 
     @property
@@ -149,7 +155,7 @@ class EmbeddingField(VectorField):
 
     def check(self, **kwargs: Any) -> list[Any]:
         """Add to Django's checks what pgvector can store and compare, and that the sources exist."""
-        return [*super().check(**kwargs), *self._check_options(), *self._check_source()]
+        return [*super().check(**kwargs), *self._check_options(), *self._check_source(), *self._check_embedder()]
 
     def _check_options(self) -> list[Any]:
         try:
@@ -174,6 +180,20 @@ class EmbeddingField(VectorField):
             )
             for name in self.source
             if name not in known
+        ]
+
+    def _check_embedder(self) -> list[Any]:
+        if self.embedder is None or (self.embedder and self.source):
+            return []
+        return [
+            checks.Error(
+                f"The embedder {self.embedder!r} has nothing to embed: the embedding follows no field."
+                if self.embedder
+                else "embedder='' names no embedder.",
+                hint='Declare both, as in EmbeddingField(384, source=("title",), embedder="minilm").',
+                obj=self,
+                id="pgvec.E006",
+            )
         ]
 
 

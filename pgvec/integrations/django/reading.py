@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from django.db import connections
 from django.db.models.functions import Cast
 from sqlalchemy.sql.elements import quoted_name
+from sqlalchemy.types import UserDefinedType
 
 from pgvec.errors import AmbiguousColumnError, MappingError, NotAnEmbeddingColumnError
 from pgvec.integrations.django.fields import describe_field
@@ -78,7 +79,8 @@ def vector_fields(model: Any) -> list[Any]:
 def table_of(model: Any) -> sa.Table:
     """Return the table of a model, with its own columns.
 
-    The columns have no types, so that values come and go as Django's own fields bring them.
+    The columns have no types, so that values come and go as Django's own fields bring them; those of the key only a name for
+    casts.
     """
     model = model._meta.concrete_model
     if model not in _tables:
@@ -87,13 +89,30 @@ def table_of(model: Any) -> sa.Table:
         _tables[model] = sa.Table(
             quoted_name(name, quote=True),
             sa.MetaData(),
-            *(
-                sa.Column(quoted_name(field.column, quote=True), key=field.attname, primary_key=field in _key(model))
-                for field in model._meta.local_concrete_fields
-            ),
+            *(_column(field, is_key=field in _key(model)) for field in model._meta.local_concrete_fields),
             schema=schema and quoted_name(schema, quote=True),
         )
     return _tables[model]
+
+
+class _KeyType(UserDefinedType[Any]):
+    """The type of a key column, for casts alone: of keys that come as text, and of lists of keys."""
+
+    cache_ok = True
+
+    def __init__(self, field: Any) -> None:
+        self.field = field
+
+    def get_col_spec(self, **_kw: Any) -> str:
+        """Name the type, as any connection to PostgreSQL names it."""
+        connection = next(one for one in connections.all() if one.vendor == "postgresql")
+        # Not db_type: that of an automatic key is one for CREATE TABLE alone.
+        return str(self.field.rel_db_type(connection))
+
+
+def _column(field: Any, *, is_key: bool) -> sa.Column[Any]:
+    name = quoted_name(field.column, quote=True)
+    return sa.Column(name, _KeyType(field) if is_key else None, key=field.attname, primary_key=is_key)
 
 
 def plain_types(model: Any, using: str) -> frozenset[str]:

@@ -3,83 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Generic, NoReturn, TypeVar, overload
 
 from asgiref.sync import sync_to_async
 from django.db.models import prefetch_related_objects
 
-from pgvec.errors import ConfigurationError, InvalidOptionError
-from pgvec.integrations.django import conf
+from pgvec.errors import InvalidOptionError
 from pgvec.integrations.django.conditions import condition_of
 from pgvec.integrations.django.driver import DjangoDriver
+from pgvec.integrations.django.questions import Asked
 from pgvec.integrations.django.reading import shown_column, table_of, vector_columns
-from pgvec.model import Embedder, Match, Matches, Receipt, Strategy, Target
-from pgvec.operations.aim import Aim, aim
-from pgvec.operations.search import search
-from pgvec.repository import arguments
+from pgvec.model import Explanation, Match, Matches, Receipt, Strategy, Target
+from pgvec.repository.arguments import SearchOptions
 
-__all__ = ["EmbeddingSearch", "SearchOptions", "TextQuery"]
+__all__ = ["DEFAULT_LIMIT", "EmbeddingSearch"]
 
 M = TypeVar("M")
 
-_DEFAULT_LIMIT = 10
+DEFAULT_LIMIT = 10
 # Django's instances take any attribute; a field or method of this name is the model's own and stays.
-_DISTANCE = "distance"
-
-
-@dataclass(frozen=True, slots=True)
-class SearchOptions:
-    """Options of a search beside its query and its condition."""
-
-    exact: bool = False
-    max_distance: float | None = None
-    ef_search: int | None = None
-    recall: float | None = None
-    include_embedding: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class TextQuery:
-    """A text as the query of a search: embedded when the answer is needed, in the thread that asks for it.
-
-    Attributes:
-        text: The text.
-        embedder: What embeds it, or None for the one that the settings name.
-    """
-
-    text: str
-    embedder: Embedder | None
-
-    def embedded(self, target: Target) -> Any:
-        """Return the vector of the text.
-
-        Raises:
-            ConfigurationError: There is no embedder, or its vectors do not fit.
-            EmbeddingError: The embedder does not answer.
-        """
-        return arguments.embed_query(target, self._chosen(), self.text)
-
-    def aimed(self, target: Target, driver: DjangoDriver) -> tuple[Aim, Any]:
-        """Return the column to search, which is one that the embedder's model filled, and the vector of the text.
-
-        Raises:
-            ModelMismatchError: The vectors are of another model.
-        """
-        embedder = self._chosen()
-        arguments.check_question(embedder, self.text)
-        found = driver.run(aim(target, (embedder,)))
-        return found, arguments.embed_query(found.target, embedder, self.text)
-
-    def _chosen(self) -> Embedder:
-        embedder = self.embedder or conf.embedder()
-        if embedder is None:
-            raise ConfigurationError(
-                f"The query {self.text[:40]!r} is a text, and the project names no embedder: set "
-                "PGVEC = {'EMBEDDER': 'pgvec.embedders.default_embedder'}, or give embedder="
-            )
-        return embedder
+_DISTANCE, _SCORE = "distance", "score"
 
 
 def _refuse(name: str) -> Callable[..., NoReturn]:
@@ -97,21 +42,21 @@ def _refuse(name: str) -> Callable[..., NoReturn]:
 class EmbeddingSearch(Generic[M]):
     """A lazy search: a slice sets its limit, 10 without; iterating gives records, nearest first.
 
-    Each record carries its distance as ``record.distance``, unless the model itself has something of that name. It is no
-    queryset, so it can not be taken for one that selects other rows; where Django takes a list of records, it takes this.
+    Each record carries its distance as ``record.distance``, and where rows are ordered by a score that as ``record.score``,
+    unless the model itself has something of that name. It is no queryset, so it can not be taken for one that selects other rows; where Django takes a list of records, it takes this.
     """
 
     def __init__(
         self,
         queryset: Any,
         target: Target,
-        query: object,
+        asked: Asked,
         options: SearchOptions,
         window: tuple[int, int | None] = (0, None),
     ) -> None:
         self._queryset = queryset
         self._target = target
-        self._query = query
+        self._asked = asked
         self._options = options
         self._offset, self._limit = window
         self._found: Matches[M] | None = None
@@ -140,6 +85,28 @@ class EmbeddingSearch(Generic[M]):
     async def aget_matches(self) -> Matches[M]:
         """Return the matches with rank, distance, similarity and receipt; asks the database once."""
         return await sync_to_async(self.get_matches)()
+
+    def explain(self, *, analyze: bool = False) -> Explanation:
+        """Tell how ``search`` or ``similar`` would be answered and why, without asking; ``str()`` of it is for people.
+
+        Args:
+            analyze: Run the statement, so that the plan tells what happened, with times.
+
+        Raises:
+            InvalidOptionError: Nothing would be asked, or it is another kind of search.
+        """
+        options = self._complete_options()
+        if options is None:
+            raise InvalidOptionError(
+                "Nothing can be found by these conditions, so the database would not be asked at all"
+            )
+        display = self._display(self._fields())
+        driver = DjangoDriver(self.db)
+        return driver.run(self._asked.explanation(driver, self._target, options, display, analyze=bool(analyze)))
+
+    async def aexplain(self, *, analyze: bool = False) -> Explanation:
+        """Tell how ``search`` or ``similar`` would be answered and why, without asking."""
+        return await sync_to_async(self.explain)(analyze=analyze)
 
     def first(self) -> M | None:
         """Return the nearest record, or None."""
@@ -204,39 +171,35 @@ class EmbeddingSearch(Generic[M]):
         limit = self._limit if stop is None else max(stop - start, 0)
         if self._limit is not None:
             limit = min(self._limit if limit is None else limit, max(self._limit - start, 0))
-        return EmbeddingSearch(self._queryset, self._target, self._query, self._options, (self._offset + start, limit))
+        return EmbeddingSearch(self._queryset, self._target, self._asked, self._options, (self._offset + start, limit))
 
     def _run(self) -> Matches[M]:
-        limit = _DEFAULT_LIMIT if self._limit is None else self._limit
-        driver = DjangoDriver(self.db)
-        condition = condition_of(self._queryset, self._target, self.db)
-        if limit == 0 or condition is False:
-            return Matches((), _nothing(limit))
+        options = self._complete_options()
+        if options is None:
+            return Matches((), _nothing(self._requested))
         fields = self._fields()
-        target, query, asked = self._target, self._query, 0
-        if isinstance(query, TextQuery):
-            aimed, query = query.aimed(target, driver)
-            target, asked = aimed.target, aimed.statements
-        question = arguments.question(
-            target,
-            query,
-            arguments.SearchOptions(
-                where=None if condition is True else condition,
-                limit=limit,
-                offset=self._offset,
-                exact=self._options.exact,
-                max_distance=self._options.max_distance,
-                ef_search=self._options.ef_search,
-                recall=self._options.recall,
-                columns=None,
-                include_embedding=False,
-            ),
-        )
-        shown = _shown(self._queryset.model, self._target, fields)
-        found = driver.run(search(target, replace(question, display=shown, asked=asked)))
+        driver = DjangoDriver(self.db)
+        found = driver.run(self._asked.recipe(driver, self._target, options, self._display(fields)))
         matches = self._with_records(fields, found)
         self._fetch_related([match.record for match in matches])
         return replace(found, matches=matches)
+
+    @property
+    def _requested(self) -> int:
+        return DEFAULT_LIMIT if self._limit is None else self._limit
+
+    def _complete_options(self) -> SearchOptions | None:
+        """Return the options with condition and window, or None where nothing can be found, so nobody has to be asked."""
+        limit = self._requested
+        condition = condition_of(self._queryset, self._target, self.db)
+        if limit == 0 or condition is False:
+            return None
+        where = None if condition is True else condition
+        # Embeddings are fields like the others here, so they come by _fields().
+        return replace(self._options, where=where, limit=limit, offset=self._offset, include_embedding=False)
+
+    def _display(self, fields: tuple[Any, ...]) -> tuple[Any, ...]:
+        return _shown(self._queryset.model, self._target, fields)
 
     def _fields(self) -> tuple[Any, ...]:
         """Return the fields to fetch: what only() and defer() left, the key in any case, and embeddings where asked for."""
@@ -260,12 +223,14 @@ class EmbeddingSearch(Generic[M]):
         if converters:
             rows = compiler.apply_converters(rows, converters)
         names = [field.attname for field in fields]
-        takes_distance = not hasattr(model, _DISTANCE)
+        takes_distance, takes_score = not hasattr(model, _DISTANCE), not hasattr(model, _SCORE)
         matches = []
         for match, row in zip(found, rows, strict=True):
             record = model.from_db(using, names, row)
             if takes_distance:
                 setattr(record, _DISTANCE, match.distance)
+            if takes_score and match.score is not None:
+                setattr(record, _SCORE, match.score)
             matches.append(match._replace(record=record))
         return tuple(matches)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from support.library.models import Article, Photo
+from support.library.models import Article, Essay, Photo
 
 from pgvec.integrations.django.admin import EmbeddingAdmin
 
@@ -21,3 +21,11 @@ class ArticleAdmin(EmbeddingAdmin):
 @admin.register(Photo)
 class PhotoAdmin(EmbeddingAdmin):
     """Declares nothing."""
+
+
+@admin.register(Essay)
+class EssayAdmin(EmbeddingAdmin):
+    """Has a keyword index."""
+
+    list_display = ("title",)
+    search_fields = ("title",)

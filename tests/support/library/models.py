@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
+
 from django.db import models
 from pgvector.django import HnswIndex as PlainHnswIndex
 from pgvector.django import VectorField
 
-from pgvec.integrations.django import EmbeddingField, EmbeddingManager, HnswIndex, IvfflatIndex
+from pgvec.integrations.django import EmbeddingField, EmbeddingManager, HnswIndex, IvfflatIndex, KeywordIndex
 
 
 class Author(models.Model):
@@ -115,4 +117,22 @@ class Shape(models.Model):
             HnswIndex(fields=["full"], quantization="halfvec", m=8, ef_construction=32),
             HnswIndex(fields=["full"], quantization="bit", name="shape_full_bits"),
             HnswIndex(fields=["full"], dimensions=8, name="shape_full_8", condition=models.Q(pk__gt=0)),
+        )
+
+
+class Essay(models.Model):
+    """A text that is found by its words too, and whose embedding follows it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    title = models.CharField(max_length=200)
+    body = models.TextField(blank=True)
+    author = models.ForeignKey(Author, null=True, blank=True, on_delete=models.SET_NULL)
+    embedding = EmbeddingField(8, source=("title", "body"), embedder="counter", null=True, blank=True)
+
+    objects = EmbeddingManager()
+
+    class Meta:
+        indexes = (
+            HnswIndex(fields=["embedding"]),
+            KeywordIndex(fields=["title", "body"], weights=[2, 1], name="essay_words"),
         )
