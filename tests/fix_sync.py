@@ -13,7 +13,6 @@ from sqlalchemy import create_engine
 from support.content_embedder import DIMENSIONS, ContentEmbedder, expected_vector
 
 from pgvec.embedding_sync import EmbeddingSync, Syncs, Worker, WorkerOptions
-from pgvec.execution import migrate
 
 NAME = "public.article.embedding"
 ARTICLE = f"""
@@ -91,23 +90,6 @@ def is_right(text: str, stored: str | None) -> bool:
     if not text:
         return stored is None
     return stored is not None and np.array_equal(np.fromstring(stored[1:-1], sep=","), expected_vector(text))
-
-
-@pytest.fixture(scope="session")
-def migrated_template(databases: Any, template_database: str) -> Iterator[str]:
-    """The name of a database with the schema ``pgvec``."""
-    name = databases.create(template_database)
-    migrate.up(databases.url_of(name))
-    yield name
-    databases.drop(name)
-
-
-@pytest.fixture
-def migrated_url(databases: Any, migrated_template: str) -> Iterator[str]:
-    """The libpq URL of a fresh database with the schema ``pgvec``."""
-    name = databases.create(migrated_template)
-    yield databases.url_of(name)
-    databases.drop(name)
 
 
 @pytest.fixture
