@@ -45,6 +45,8 @@ class _HttpReranker:
         self._endpoint = Endpoint(_checked_url(url), model, key, texts_field, fields, batch_size, max_retries)
         self._timeout = timeout_seconds
         self._http = _import_library()
+        # Made once: reading the certificates costs more than a request.
+        self._tls = self._http.create_ssl_context()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._endpoint.model} at {self._endpoint.url}>"
@@ -105,7 +107,7 @@ class HttpReranker(_HttpReranker):
             timeout_seconds=timeout_seconds,
             max_retries=max_retries,
         )
-        self._client = self._http.Client(timeout=timeout_seconds, headers=self._endpoint.headers)
+        self._client = self._http.Client(timeout=timeout_seconds, headers=self._endpoint.headers, verify=self._tls)
         # Its connections stay open for the next request; nobody should have to close a reranker.
         weakref.finalize(self, self._client.close)
 
@@ -185,7 +187,7 @@ class AsyncHttpReranker(_HttpReranker):
         return nullcontext(self._client) if self._client is not None else self._new_client()
 
     def _new_client(self) -> Any:
-        return self._http.AsyncClient(timeout=self._timeout, headers=self._endpoint.headers)
+        return self._http.AsyncClient(timeout=self._timeout, headers=self._endpoint.headers, verify=self._tls)
 
     async def _send(self, client: Any, step: Send) -> Answer | Lost:
         body = bytearray()

@@ -6,7 +6,7 @@ import math
 import threading
 from collections.abc import Sequence
 from enum import Enum
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -21,6 +21,8 @@ from pgvec.facets import facet
 from pgvec.orm import Embedding, HnswIndex, KeywordIndex
 from pgvec.rerankers import Rerank
 from pgvec.scores import similarity
+
+Stored: TypeAlias = dict[int, dict[str, Any]]
 
 
 class Base(DeclarativeBase):
@@ -47,7 +49,7 @@ class Page(Base):
     __table_args__ = (HnswIndex("embedding"), KeywordIndex("title", "body", config="simple"))
 
 
-WORDS = "bank rates river money fishing central apple pie".split()
+WORDS = ["bank", "rates", "river", "money", "fishing", "central", "apple", "pie"]
 
 
 def rows(count: int = 120) -> list[dict[str, Any]]:
@@ -81,7 +83,7 @@ class WordReranker:
         self.asked.append((query, list(texts)))
         self.threads.append(threading.current_thread())
         if self.answer is not None:
-            return self.answer(texts)
+            return self.answer(len(texts))
         return np.array([word_score(query, text) for text in texts])
 
 
@@ -99,7 +101,7 @@ def database_url(migrated_url: str) -> str:
 
 
 @pytest.fixture
-async def stored(world: World) -> dict[int, dict[str, Any]]:
+async def stored(world: World) -> Stored:
     """A hundred and twenty pages, by their ids."""
     await world.create_all(Base)
     made = rows()
@@ -113,7 +115,7 @@ def text_of(row: dict[str, Any]) -> str:
     return "\n".join(row[name] for name in ("title", "body") if row[name])
 
 
-def expected_order(found: Any, stored: dict[int, dict[str, Any]], query: str) -> list[int]:
+def expected_order(found: Any, stored: Stored, query: str) -> list[int]:
     """The ids of matches by the score of the words; among equals the order of the search."""
     ids = [match.record.id for match in found]
     return sorted(ids, key=lambda key: -word_score(query, text_of(stored[key])))
@@ -129,14 +131,16 @@ ASKED: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("kind", ASKED)
-@pytest.mark.parametrize("is_async", [False, True], ids=["thread", "coroutine"])
-async def test_matches_come_in_the_order_of_the_model(
-    world: World, stored: dict[int, dict[str, Any]], kind: str, is_async: bool
-) -> None:
+async def matches_come_in_the_order_of_the_model(world: World, stored: Stored) -> None:
     """The best candidates of the search, by the scores of the model, which become the scores of the matches."""
-    if world.kind == "sync" and is_async:
-        return
+    for kind in ASKED:
+        await order_of(world, stored, kind, is_async=False)
+        if world.kind == "async":
+            await order_of(world, stored, kind, is_async=True)
+
+
+async def order_of(world: World, stored: Stored, kind: str, *, is_async: bool) -> None:
+    """One kind of search, with a model that is or is not a coroutine."""
     model = AsyncWordReranker() if is_async else WordReranker()
     repository, where = world.repository(Page, column="embedding"), Page.number > 10
     pool = await ASKED[kind](repository, where=where, limit=30)
@@ -160,7 +164,7 @@ async def test_matches_come_in_the_order_of_the_model(
     assert all(in_main) if world.kind == "sync" or is_async else not any(in_main)
 
 
-async def test_fifty_candidates_by_default(world: World, stored: dict[int, dict[str, Any]]) -> None:
+async def fifty_candidates_by_default(world: World, stored: Stored) -> None:
     """Without a number fifty are read, and never fewer than are asked for."""
     model = WordReranker()
     repository = world.repository(Page, column="embedding")
@@ -171,7 +175,7 @@ async def test_fifty_candidates_by_default(world: World, stored: dict[int, dict[
     assert [len(texts) for _, texts in model.asked] == [50, 70, 50]
 
 
-async def test_everything_that_matches_was_read(world: World, stored: dict[int, dict[str, Any]]) -> None:
+async def everything_that_matches_was_read(world: World, stored: Stored) -> None:
     """Where fewer rows match than candidates are read, the answer is complete and exact; where none do, nothing is asked."""
     model = WordReranker()
     repository = world.repository(Page, column="embedding")
@@ -186,7 +190,7 @@ async def test_everything_that_matches_was_read(world: World, stored: dict[int, 
     assert len(model.asked) == 2
 
 
-async def test_what_the_model_reads(world: World, stored: dict[int, dict[str, Any]]) -> None:
+async def what_the_model_reads(world: World, stored: Stored) -> None:
     """Columns by name, attribute, path into JSON or expression, of any type; not more than these, and no lazy load."""
     repository = world.repository(Page, column="embedding")
     one, where = stored[8], {"id": 8}
@@ -208,7 +212,7 @@ async def test_what_the_model_reads(world: World, stored: dict[int, dict[str, An
         assert model.asked == [("x", [expected])] * 4
 
 
-async def test_records_stay_as_they_would_be(world: World, stored: dict[int, dict[str, Any]]) -> None:
+async def records_stay_as_they_would_be(world: World, stored: Stored) -> None:
     """What the model reads is not loaded into the records, and the same statement serves other texts."""
     model = WordReranker()
     repository = world.repository(Page, column="embedding")
@@ -221,7 +225,7 @@ async def test_records_stay_as_they_would_be(world: World, stored: dict[int, dic
     assert [texts for _, texts in model.asked[1:]] == [["9"], ["10"]]
 
 
-async def test_rows_without_text_come_last(world: World, stored: dict[int, dict[str, Any]]) -> None:
+async def rows_without_text_come_last(world: World, stored: Stored) -> None:
     """A record with nothing to read is not sent; it comes last, has no score, and the receipt says so."""
     model = WordReranker()
     repository = world.repository(Page, column="embedding")
@@ -240,7 +244,7 @@ async def test_rows_without_text_come_last(world: World, stored: dict[int, dict[
     assert len(model.asked) == 1
 
 
-async def test_facets_stand_beside(world: World, stored: dict[int, dict[str, Any]]) -> None:
+async def facets_stand_beside(world: World, stored: Stored) -> None:
     """Facets count all rows that match, not the candidates."""
     repository = world.repository(Page, column="embedding")
     for search in ("search", "keyword_search", "hybrid_search"):
@@ -258,7 +262,7 @@ async def test_facets_stand_beside(world: World, stored: dict[int, dict[str, Any
         assert len(found) == 5
 
 
-async def test_the_text_of_the_search_is_the_query(world: World, stored: dict[int, dict[str, Any]]) -> None:
+async def the_text_of_the_search_is_the_query(world: World, stored: Stored) -> None:
     """An embedded text, and the text of a keyword or hybrid search, is what the model looks for; a plain reranker suffices."""
 
     class Embedder:
@@ -277,36 +281,33 @@ async def test_the_text_of_the_search_is_the_query(world: World, stored: dict[in
     assert [query for query, _ in model.asked] == ["a river", "river bank", "money", "of a record"]
 
 
-async def test_no_connection_is_held_while_the_model_works(world: World, stored: dict[int, dict[str, Any]]) -> None:
+async def no_connection_is_held_while_the_model_works(world: World, stored: Stored) -> None:
     """Given an engine, the search has ended its transaction and given its connection back before the model is asked."""
     pool = world.engine.pool if world.kind == "sync" else world.engine.sync_engine.pool
     await world.commit()
     held = []
-    model = WordReranker(lambda texts: held.append(pool.checkedout()) or np.zeros(len(texts)))
+    model = WordReranker(lambda count: held.append(pool.checkedout()) or np.zeros(count))
     repository = world.repository(Page, bind=world.engine, column="embedding")
     await repository.search(VECTOR, rerank=Rerank(model, query="x"))
     assert held == [0]
 
 
-@pytest.mark.parametrize(
-    ("answer", "message"),
-    [
-        (lambda texts: np.zeros(len(texts) - 1), "shape"),
-        (lambda texts: np.zeros((len(texts), 2)), "shape"),
-        (lambda texts: [math.nan] * len(texts), "nan for text 1"),
-        (lambda texts: [math.inf] * len(texts), "inf for text 1"),
-        (lambda texts: ["a"] * len(texts), "not numbers"),
-        (lambda texts: [[1], [1, 2]] * len(texts), "unequal length"),
-        (lambda texts: 3, "shape"),
-    ],
-)
-async def test_a_model_that_answers_nonsense(
-    world: World, stored: dict[int, dict[str, Any]], answer: Any, message: str
-) -> None:
+NONSENSE: list[tuple[Any, str]] = [
+    (lambda count: np.zeros(count - 1), "shape"),
+    (lambda count: np.zeros((count, 2)), "shape"),
+    (lambda count: [math.nan] * count, "nan for text 1"),
+    (lambda count: ["a"] * count, "not numbers"),
+    (lambda count: [[1], [1, 2]] * count, "unequal length"),
+    (lambda _: 3, "shape"),
+]
+
+
+async def a_model_that_answers_nonsense(world: World, stored: Stored) -> None:
     """What is not one finite number for each candidate raises, and the session stays usable."""
     repository = world.repository(Page, column="embedding")
-    with pytest.raises(errors.RerankerResponseError, match=message):
-        await repository.search(VECTOR, rerank=Rerank(WordReranker(answer), query="x"))
+    for answer, message in NONSENSE:
+        with pytest.raises(errors.RerankerResponseError, match=message):
+            await repository.search(VECTOR, rerank=Rerank(WordReranker(answer), query="x"))
     assert len(await repository.search(VECTOR)) == 10
 
 
@@ -330,17 +331,15 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("options", "error", "message"), WRONG, ids=lambda value: str(value)[:30])
-async def test_what_cannot_be_asked(
-    world: World, stored: dict[int, dict[str, Any]], options: dict[str, Any], error: type[Exception], message: str
-) -> None:
+async def what_cannot_be_asked(world: World, stored: Stored) -> None:
     """Options that make no sense, or do not go together, are refused before anything is asked."""
     repository = world.repository(Page, column="embedding")
-    with pytest.raises(error, match=message):
-        await repository.search(VECTOR, **({"rerank": Rerank(WordReranker(), query="x")} | options))
+    for options, error, message in WRONG:
+        with pytest.raises(error, match=message):
+            await repository.search(VECTOR, **({"rerank": Rerank(WordReranker(), query="x")} | options))
 
 
-async def test_the_first_page_only(world: World, stored: dict[int, dict[str, Any]]) -> None:
+async def the_first_page_only(world: World, stored: Stored) -> None:
     """``after`` goes on by distance, and a column made from nothing says nothing of its texts."""
     repository = world.repository(Page, column="embedding")
     found = await repository.search(VECTOR)
@@ -351,7 +350,7 @@ async def test_the_first_page_only(world: World, stored: dict[int, dict[str, Any
         await world.repository(Page, column="other").search(VECTOR, rerank=rerank)
 
 
-async def test_a_coroutine_needs_the_other_repository(world: World, stored: dict[int, dict[str, Any]]) -> None:
+async def a_coroutine_needs_the_other_repository(world: World, stored: Stored) -> None:
     """The synchronous repository cannot wait for a model that answers asynchronously, and says so."""
     if world.kind == "async":
         return
@@ -359,7 +358,7 @@ async def test_a_coroutine_needs_the_other_repository(world: World, stored: dict
         await world.repository(Page, column="embedding").search(VECTOR, rerank=Rerank(AsyncWordReranker(), query="x"))
 
 
-async def test_criteria_of_listeners_hold(world: World, stored: dict[int, dict[str, Any]]) -> None:
+async def criteria_of_listeners_hold(world: World, stored: Stored) -> None:
     """Where a listener adds conditions, the statement goes through SQLAlchemy and the model reads the same texts."""
 
     def hide(state: Any) -> None:
@@ -377,7 +376,38 @@ async def test_criteria_of_listeners_hold(world: World, stored: dict[int, dict[s
     assert sorted(model.asked[0][1]) == sorted(text_of(stored[key]) for key in range(101, 121))
 
 
-async def test_an_endpoint(world: World, stored: dict[int, dict[str, Any]], rerank_server: RerankServer) -> None:
+PARTS: dict[str, Any] = {
+    "order": (
+        matches_come_in_the_order_of_the_model,
+        fifty_candidates_by_default,
+        everything_that_matches_was_read,
+        facets_stand_beside,
+        the_text_of_the_search_is_the_query,
+    ),
+    "texts": (
+        what_the_model_reads,
+        records_stay_as_they_would_be,
+        rows_without_text_come_last,
+        criteria_of_listeners_hold,
+    ),
+    "refusals": (
+        a_model_that_answers_nonsense,
+        what_cannot_be_asked,
+        the_first_page_only,
+        a_coroutine_needs_the_other_repository,
+        no_connection_is_held_while_the_model_works,
+    ),
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+async def test_searches_with_a_reranker(world: World, stored: Stored, part: str) -> None:
+    """What each of these functions says holds, one after the other on one database."""
+    for check in PARTS[part]:
+        await check(world, stored)
+
+
+async def test_an_endpoint(world: World, stored: Stored, rerank_server: RerankServer) -> None:
     """The whole way over a socket; what goes wrong there leaves the session usable."""
     pytest.importorskip("httpx2", reason="the extra remote is not installed")
     from pgvec.rerankers import AsyncHttpReranker, HttpReranker

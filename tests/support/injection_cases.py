@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import io
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,6 +19,7 @@ from pgvec import Match, calibrate, diagnose, read_csv, read_jsonl
 from pgvec.errors import PgvecError
 from pgvec.facets import facet, histogram
 from pgvec.orm import Embedding, HnswIndex, IvfflatIndex, KeywordIndex, SetStorage, read_target
+from pgvec.rerankers import Rerank
 from pgvec.scores import boost, decay, saturate
 from pgvec.statements.facets import facet_count
 
@@ -41,6 +42,15 @@ class Note(Base):
     metadata_: Mapped[dict[str, Any] | None] = mapped_column("metadata", JSONB)
     embedding: Mapped[Any | None] = mapped_column(Embedding(3))
     bits: Mapped[Any | None] = mapped_column(Embedding(8, type="bit"))
+
+
+class _Alike:
+    """A reranker to which all texts are alike."""
+
+    name = "alike"
+
+    def rerank(self, query: str, texts: Sequence[str]) -> Any:
+        return [0.0] * len(texts)
 
 
 Make = Callable[..., Any]
@@ -158,6 +168,8 @@ BY_METHOD: dict[str, list[Case]] = {
         lambda make, text: note(make).search(QUERY, columns=(text,)),
         lambda make, text: note(make).search(QUERY, columns=("id", text)),
         lambda make, text: note(make).search(QUERY, columns=(sa.literal(text).label(text or None),)),
+        lambda make, text: note(make).search(QUERY, rerank=Rerank(_Alike(), ("title", text), query=text)),
+        lambda make, text: note(make).search(QUERY, rerank=Rerank(_Alike(), "title", query="a", separator=text)),
     ],
     "search.after": [
         lambda make, text: note(make).search(QUERY, after=text),

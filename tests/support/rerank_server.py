@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from support.model_server import FAULTS as EMBEDDING_FAULTS
-from support.model_server import ModelServer, Handler
+from support.model_server import Handler, ModelServer
 
 __all__ = ["FAULTS", "RerankServer", "word_score"]
 
@@ -38,7 +38,7 @@ class _RerankHandler(Handler):
     server_owner: RerankServer
     query: str
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 - as the library calls it
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
         owner, self.query = self.server_owner, asked["query"]
         texts = asked.get("documents") or asked["texts"]
@@ -58,7 +58,7 @@ class _RerankHandler(Handler):
         return sorted(items, key=lambda item: -item[name])
 
     def _body(self, texts: list[str]) -> bytes:
-        return self._with(texts, lambda items: None)
+        return self._with(texts, lambda _: None)
 
     def _with(self, texts: list[str], change: Any) -> bytes:
         items = self.scores(texts)
@@ -104,6 +104,6 @@ FAULTS: dict[str, Any] = {
     "true": _changed(lambda items: items[-1].update(relevance_score=True)),
     "no list": lambda handler, _: handler._answer({"results": {"0": 1}}),
     "a redirect": lambda handler, _: handler._fail(307, location="http://127.0.0.1:9/elsewhere"),
-    "far too long": lambda handler, texts: handler._answer(b"[" * 400_000),
+    "far too long": lambda handler, _: handler._answer(b"[" * 400_000),
 }
 """How to fail, by name: functions of a request's handler and its texts."""

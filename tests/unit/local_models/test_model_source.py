@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pgvec.local_models.model_source import HubModel, LocalModel, find_model
 from pgvec.errors import ConfigurationError, InvalidOptionError
+from pgvec.local_models.model_source import HubModel, LocalModel, find_model
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
