@@ -18,6 +18,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from pgvec.execution.records import RecordReader
+from pgvec.statements.events import TasteScoring
 from pgvec.statements.finding import find_statement
 from pgvec.statements.requests import Find
 from pgvec.statements.search import QUERY, TRAILING
@@ -48,7 +49,7 @@ class PreparedFind:
     def __init__(self, find: Find, schema: str, dialect: sa.Dialect, watched: bool) -> None:
         self._schema = schema
         self._trailing = TRAILING + find.shape.many
-        self._extra_types = [] if find.shaping is None else find.shaping.extra_types()
+        self._extra_types = _extra_types(find)
         self.reader = None if find.display is not None else RecordReader(find.target, find.include_embedding)
         self.through_orm = self.reader is not None and (watched or not self.reader.plain)
         if find.display is not None:
@@ -260,6 +261,12 @@ def _plain(items: tuple[Any, ...]) -> tuple[Any, ...]:
 def _binds(find: Find) -> list[Any]:
     """Return the values of the caller's expressions, in the order in which equal structures have them."""
     return [bind for key in _keys(find) if key is not None for bind in key.bindparams]
+
+
+def _extra_types(find: Find) -> list[Any]:
+    if isinstance(find.scoring, TasteScoring):
+        return find.scoring.extra_types()
+    return [] if find.shaping is None else find.shaping.extra_types()
 
 
 def _row_type(columns: Sequence[Any]) -> Any:

@@ -10,6 +10,7 @@ from sqlalchemy.sql.selectable import CTE
 
 from pgvec.model import Target
 from pgvec.scores import CANDIDATES
+from pgvec.statements.events import TasteScoring
 from pgvec.statements.facets import Matching
 from pgvec.statements.hybrid import hybrid_statement
 from pgvec.statements.keyword import is_row, keyword_matches, keyword_statement
@@ -66,7 +67,7 @@ def candidates(find: Find, schema: str, *, watched: bool) -> Candidates:
             whole = replace(scoring, limit=2 * find.shape.limit, offset=0, pushed=pushed and not watched)
             found = _by_score(hybrid_statement(plain, whole, keys, schema), len(keys), words=_WORDS)
             return Candidates(found, _matching_either(find), True)
-        case ExampleScoring() | DiverseScoring():
+        case ExampleScoring() | DiverseScoring() | TasteScoring():
             raise AssertionError("a search by examples or with diversity orders its rows by itself")
 
 

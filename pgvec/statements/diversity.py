@@ -27,7 +27,7 @@ from pgvec.statements.requests import Find
 from pgvec.statements.scoring import DiverseScoring
 from pgvec.statements.search import search_statement
 
-__all__ = ["DIVERSITY", "diverse_statement"]
+__all__ = ["DIVERSITY", "diverse_statement", "picks"]
 
 DIVERSITY = "pgvec_diversity"
 _PICKED: sa.ColumnElement[float] = sa.literal_column("'Infinity'::float8", sa.Float())
@@ -43,9 +43,9 @@ def diverse_statement(find: Find, scoring: DiverseScoring, display: list[Any], s
     """
     target = find.target
     pool = _pool(find, schema)
-    picks = _picks(pool, target, scoring, schema)
+    chosen = picks(pool, target, scoring, schema)
     number = sa.select(row_count()).select_from(pool).scalar_subquery()
-    value = sa.func.coalesce(_value(pool.c.near, picks.c.penalty), _value(pool.c.near, ZERO))
+    value = sa.func.coalesce(_value(pool.c.near, chosen.c.penalty), _value(pool.c.near, ZERO))
     details = array((value, pool.c.branch, number), type_=sa.Float())  # type: ignore[misc]
     statement = sa.select(
         *display,
@@ -53,8 +53,8 @@ def diverse_statement(find: Find, scoring: DiverseScoring, display: list[Any], s
         details.label("pgvec_details"),
         pool.c.matching.label("pgvec_matching"),
     )
-    statement = statement.select_from(picks).join(pool, pool.c.place == picks.c.place)
-    statement = statement.join(target.entity, is_row(target, pool)).order_by(picks.c.step)
+    statement = statement.select_from(chosen).join(pool, pool.c.place == chosen.c.place)
+    statement = statement.join(target.entity, is_row(target, pool)).order_by(chosen.c.step)
     return paged(statement, scoring.limit, scoring.offset)
 
 
@@ -81,7 +81,7 @@ def _pool(find: Find, schema: str) -> CTE:
     return statement.cte("pgvec_pool").prefix_with("MATERIALIZED")
 
 
-def _picks(pool: CTE, target: Target, scoring: DiverseScoring, schema: str) -> CTE:
+def picks(pool: CTE, target: Target, scoring: DiverseScoring, schema: str) -> CTE:
     """What is picked, step by step: its number, its largest similarity to the picks before, and those of all candidates.
 
     Picked is the candidate with the largest ``(1 - diversity) * similarity to the query - diversity * largest similarity to what was picked``: Carbonell
@@ -96,13 +96,13 @@ def _picks(pool: CTE, target: Target, scoring: DiverseScoring, schema: str) -> C
         sa.cast(sa.null(), sa.Double()).label("penalty"),
         sa.cast(none_yet, ARRAY(sa.Double())).label("penalties"),
     ).where(pool.c.place == _FIRST)
-    picks = first.cte("pgvec_picks", recursive=True)
-    best = _next(pool, picks, target, schema)
+    chosen = first.cte("pgvec_picks", recursive=True)
+    best = _next(pool, chosen, target, schema)
     penalty = best.c.penalties[best.c.place]
-    following = sa.select(picks.c.step + _FIRST, best.c.place, penalty, best.c.penalties)
+    following = sa.select(chosen.c.step + _FIRST, best.c.place, penalty, best.c.penalties)
     wanted = whole_number(scoring.limit + scoring.offset)
-    return picks.union_all(
-        following.select_from(picks.join(best, sa.true())).where(picks.c.step < sa.func.least(wanted, number))
+    return chosen.union_all(
+        following.select_from(chosen.join(best, sa.true())).where(chosen.c.step < sa.func.least(wanted, number))
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pgvec.statements.diversity import diverse_statement
+from pgvec.statements.events import TasteScoring
 from pgvec.statements.examples import examples_statement
 from pgvec.statements.grouped import grouped_statement
 from pgvec.statements.hybrid import hybrid_statement
@@ -17,6 +18,7 @@ from pgvec.statements.scoring import DiverseScoring, ExampleScoring, HybridScori
 from pgvec.statements.search import search_statement
 from pgvec.statements.search_many import search_many_statement
 from pgvec.statements.shaped import shaped_statement
+from pgvec.statements.taste import taste_statement
 
 __all__ = ["find_statement"]
 
@@ -43,5 +45,12 @@ def find_statement(find: Find, columns: list[Any], schema: str, *, watched: bool
             return hybrid_statement(find, replace(scoring, pushed=pushed and not watched), columns, schema)
         case ExampleScoring() as scoring:
             return examples_statement(find, scoring, columns, schema)
-        case DiverseScoring() as scoring:
-            return diverse_statement(find, scoring, columns, schema)
+        case DiverseScoring() | TasteScoring() as scoring:
+            return _chosen(find, scoring, columns, schema)
+
+
+def _chosen(find: Find, scoring: DiverseScoring | TasteScoring, columns: list[Any], schema: str) -> sa.Select[Any]:
+    """The statement of a search whose rows are chosen among more candidates."""
+    if isinstance(scoring, TasteScoring):
+        return taste_statement(find, scoring, columns, schema)
+    return diverse_statement(find, scoring, columns, schema)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from pgvec.model import Fusion
+from pgvec.statements.events import TasteScoring
 
 __all__ = [
     "INDEX",
@@ -102,4 +103,4 @@ class DiverseScoring:
     offset: int = 0
 
 
-Scoring: TypeAlias = KeywordScoring | HybridScoring | ExampleScoring | DiverseScoring
+Scoring: TypeAlias = KeywordScoring | HybridScoring | ExampleScoring | DiverseScoring | TasteScoring

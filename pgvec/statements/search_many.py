@@ -28,7 +28,7 @@ from pgvec.statements.requests import Find
 from pgvec.statements.scan_settings import ScanSettings
 from pgvec.statements.search import SearchBuilder
 
-__all__ = ["NUMBER", "QUERIES", "search_many_statement"]
+__all__ = ["NUMBER", "QUERIES", "ManyBuilder", "search_many_statement"]
 
 QUERIES = "pgvec_queries"
 NUMBER = "pgvec_number"
@@ -46,10 +46,10 @@ def search_many_statement(find: Find, display: list[Any], schema: str) -> sa.Sel
         A statement with the parameter ``pgvec_queries``, a list of vectors as texts. Its rows are those of the search
         statement, followed by the number of the query, from 1.
     """
-    return _ManyBuilder(find, display, schema).statement()
+    return ManyBuilder(find, display, schema).statement()
 
 
-class _ManyBuilder(SearchBuilder):
+class ManyBuilder(SearchBuilder):
     """The parts of the statement; what differs from one search is that the query vector is a column of ``queries``."""
 
     query: CTE

@@ -1,0 +1,18 @@
+"""Recommendations that follow taste: what users did, in a table of the user's own, and what they may like next."""
+
+from pgvec.recommend.async_recommender import AsyncRecommender
+from pgvec.recommend.recommender import Recommender
+from pgvec.recommend.tables import WEIGHTS, InteractionMixin
+from pgvec.recommend.values import Origin, Reason, Recommendation, Recommendations, SimilarUser
+
+__all__ = [
+    "WEIGHTS",
+    "AsyncRecommender",
+    "InteractionMixin",
+    "Origin",
+    "Reason",
+    "Recommendation",
+    "Recommendations",
+    "Recommender",
+    "SimilarUser",
+]
