@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,18 @@ def test_what_cannot_be_read_is_reported_and_nothing_else_affected(tables: Engin
         "good.md": ["This is good."],
         "named.txt/inner.md": ["And this."],
     }
+
+
+def test_two_at_a_time_do_each_other_no_harm(tables: Engine, tmp_path: Path) -> None:
+    """Both ingest all of the same folder, and each document has its chunks once."""
+    write(tmp_path, **{f"n{n}_txt": sentences(n, n + 1, n + 2) for n in range(12)})
+
+    def run(_: int) -> IngestReport:
+        return ingest(tables, tmp_path, Chunk, embedder=ContentEmbedder(), chunkers=SentenceChunker(1), batch_size=2)
+
+    with ThreadPoolExecutor(2) as pool:
+        assert {report.added + report.unchanged for report in pool.map(run, range(2))} == {12}
+    assert {len(rows) for rows in check_rows(tables).values()} == {3}
 
 
 def test_a_text_that_the_model_refuses_keeps_no_other_out(tables: Engine, tmp_path: Path) -> None:
