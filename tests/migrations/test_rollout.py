@@ -8,57 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psycopg
 import pytest
 from fix_database import sqlalchemy_url
 from support.content_embedder import ContentEmbedder
 from support.rollout_process import Base
 
 from pgvec.embedding_sync import EmbeddingSync, Syncs, Worker, WorkerOptions
-from pgvec.execution import migrate
 from pgvec.sql import scripts
 
 ROOT = Path(__file__).parents[2]
-
-# What a caller can name: functions with the names of their arguments and what they return, and columns with their types.
-INTERFACE = """
-SELECT format('%s(%s) %s', p.proname, pg_get_function_arguments(p.oid), pg_get_function_result(p.oid))
-FROM pg_proc AS p WHERE p.pronamespace = 'pgvec'::regnamespace
-UNION ALL
-SELECT format('%s.%s %s', c.relname, a.attname, format_type(a.atttypid, a.atttypmod))
-FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
-WHERE c.relnamespace = 'pgvec'::regnamespace AND c.relkind IN ('r', 'v', 'p', 'c') AND a.attnum > 0 AND NOT a.attisdropped
-"""
-
-
-def interface(url: str) -> set[str]:
-    with psycopg.connect(url) as connection:
-        return {text for (text,) in connection.execute(INTERFACE)}
-
-
-def test_a_script_before_the_code_takes_nothing_away(empty_database_url: str) -> None:
-    """After each *pre* script every function and column of the revision before is there, with the same arguments and types."""
-    known: set[str] = set()
-    for script in scripts():
-        migrate.up(empty_database_url, to=script.name)
-        now = interface(empty_database_url)
-        if "_pre_" in script.name:
-            missing = {text for text in known - now if not _gained_defaults(text, now)}
-            assert not missing, script.name
-        known = now
-    assert any(text.startswith("search(relation regclass") for text in known)
-
-
-def _gained_defaults(old: str, now: set[str]) -> bool:
-    """Whether a function is there whose only difference are further arguments with defaults."""
-    name, _, rest = old.partition("(")
-    arguments, _, result = rest.rpartition(") ")
-    for text in now:
-        if text.startswith(f"{name}({arguments}, ") and text.endswith(f") {result}"):
-            return all(
-                " DEFAULT " in more for more in text[len(name) + len(arguments) + 3 : -len(result) - 2].split(", ")
-            )
-    return False
 
 
 @pytest.fixture
