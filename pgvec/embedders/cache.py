@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pgvec.embedders.checks import check_embeddings, check_role, check_texts
+from pgvec.embedders.wrapper import EmbedderWrapper
 from pgvec.errors import ConfigurationError, InvalidOptionError
 from pgvec.model import Embedder, InputKind, InputRole
 
 __all__ = ["CachedEmbedder"]
 
 
-class CachedEmbedder:
+class CachedEmbedder(EmbedderWrapper):
     """Remembers the vectors of texts by their SHA-256, in memory, the least recently used forgotten first.
 
     It pays where texts repeat, or where work is done again: after a failed transaction, say. A vector takes four bytes for
@@ -34,32 +35,12 @@ class CachedEmbedder:
     def __init__(self, embedder: Embedder, *, most_texts: int = 10_000) -> None:
         if most_texts < 1:
             raise InvalidOptionError(f"most_texts is {most_texts}; it must be at least 1")
-        self._embedder = embedder
+        super().__init__(embedder)
         self._most_texts = most_texts
         self._known: OrderedDict[bytes, NDArray[np.float32]] = OrderedDict()
         self._lock = threading.Lock()
         self.hits = 0
         self.misses = 0
-
-    @property
-    def name(self) -> str:
-        """Name of the model."""
-        return self._embedder.name
-
-    @property
-    def revision(self) -> str:
-        """Revision of the model."""
-        return self._embedder.revision
-
-    @property
-    def dimensions(self) -> int:
-        """Length of every vector."""
-        return self._embedder.dimensions
-
-    @property
-    def kinds(self) -> frozenset[InputKind]:
-        """What kinds of input the model takes."""
-        return self._embedder.kinds
 
     def embed(self, inputs: Sequence[object], *, role: InputRole = InputRole.DOCUMENT) -> NDArray[np.float32]:
         """Embed texts; those that are known, and repetitions, are not sent to the model.

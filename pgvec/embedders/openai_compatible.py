@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import math
 import os
 import threading
 import time
@@ -17,13 +15,13 @@ from numpy.typing import NDArray
 
 from pgvec.embedders.batches import split
 from pgvec.embedders.checks import check_embeddings, check_role, check_texts
+from pgvec.embedders.openai_client import import_openai, retry_after
 from pgvec.errors import (
     ConfigurationError,
     EmbedderResponseError,
     EmbedderUnavailableError,
     InvalidInputError,
     InvalidOptionError,
-    MissingDependencyError,
     PgvecError,
 )
 from pgvec.model import InputKind, InputRole
@@ -81,7 +79,7 @@ class OpenAICompatibleEmbedder:
         requests_per_minute: float | None = None,
     ) -> None:
         _check_numbers(dimensions, batch_size, timeout_seconds, max_retries, requests_per_minute)
-        self._openai = _import_library()
+        self._openai = import_openai()
         self._client = self._openai.OpenAI(
             base_url=base_url,
             api_key=api_key or os.environ.get("OPENAI_API_KEY") or "none",
@@ -180,7 +178,7 @@ class OpenAICompatibleEmbedder:
         if status in _BAD_KEY:
             return ConfigurationError(f"{what}; does the environment of this process hold the right key?")
         if status in _MAY_PASS or status >= 500:
-            return EmbedderUnavailableError(what, retry_after_seconds=_retry_after(error))
+            return EmbedderUnavailableError(what, retry_after_seconds=retry_after(error))
         return ConfigurationError(f"{what}; are address and model right?")
 
 
@@ -223,21 +221,6 @@ def _vectors(body: bytes, count: int) -> list[Any]:
         if not isinstance(vector, list) or not all(type(value) in (float, int) for value in vector):
             raise EmbedderResponseError(f"The embedding of text {place} of {count} is no list of numbers")
     return vectors
-
-
-def _retry_after(error: Any) -> float | None:
-    try:
-        seconds = float(error.response.headers.get("retry-after"))
-    except (TypeError, ValueError):
-        return None
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
-
-
-def _import_library() -> Any:
-    try:
-        return importlib.import_module("openai")
-    except ImportError as exc:
-        raise MissingDependencyError.for_extra("remote", "A model behind an OpenAI-compatible endpoint") from exc
 
 
 def _check_numbers(

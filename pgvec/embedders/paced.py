@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from pgvec.embedders.wrapper import EmbedderWrapper
 from pgvec.errors import InvalidOptionError
-from pgvec.model import Embedder, InputKind, InputRole
+from pgvec.model import Embedder, InputRole
 
 __all__ = ["PacedEmbedder"]
 
 
-class PacedEmbedder:
+class PacedEmbedder(EmbedderWrapper):
     """Embeds with another embedder, at a limited rate over all threads that share it.
 
     Args:
@@ -32,31 +33,11 @@ class PacedEmbedder:
     ) -> None:
         if not texts_per_second > 0:
             raise InvalidOptionError(f"texts_per_second has to be positive, not {texts_per_second}")
-        self._embedder = embedder
+        super().__init__(embedder)
         self._seconds_of_text = 1.0 / texts_per_second
         self._sleep = sleep
         self._free_at = 0.0
         self._lock = threading.Lock()
-
-    @property
-    def name(self) -> str:
-        """Name of the model."""
-        return self._embedder.name
-
-    @property
-    def revision(self) -> str:
-        """Revision of the model."""
-        return self._embedder.revision
-
-    @property
-    def dimensions(self) -> int:
-        """Length of every vector."""
-        return self._embedder.dimensions
-
-    @property
-    def kinds(self) -> frozenset[InputKind]:
-        """What the model takes."""
-        return self._embedder.kinds
 
     def embed(self, inputs: Sequence[object], *, role: InputRole = InputRole.DOCUMENT) -> NDArray[np.float32]:
         """Wait for the turn of these inputs, then embed them."""

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
-import math
 import os
 import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn, Protocol, runtime_checkable
 
+from pgvec.embedders.openai_client import import_openai, retry_after
 from pgvec.errors import (
     ChatError,
     ChatResponseError,
     ChatUnavailableError,
     ConfigurationError,
     InvalidInputError,
-    MissingDependencyError,
     PgvecError,
 )
 from pgvec.rag.chat_events import events, text_of
@@ -83,7 +81,7 @@ class OpenAICompatibleChat:
         self._temperature = _within("temperature", temperature, 0.0, 2.0)
         self._timeout = _within("timeout_seconds", timeout_seconds, 0.001, 1e6)
         self._max_tokens = whole_number("max_tokens", max_tokens, 1, 2**31)
-        self._openai = _import_library()
+        self._openai = import_openai()
         self._client = self._openai.OpenAI(
             base_url=base_url,
             api_key=api_key or os.environ.get("OPENAI_API_KEY") or "none",
@@ -183,7 +181,7 @@ class OpenAICompatibleChat:
         if status in _BAD_KEY:
             raise ConfigurationError(f"{what}; does the environment of this process hold the right key?") from error
         if status in _MAY_PASS or status >= 500:
-            raise ChatUnavailableError(what, retry_after_seconds=_retry_after(error), partial="") from error
+            raise ChatUnavailableError(what, retry_after_seconds=retry_after(error), partial="") from error
         raise ConfigurationError(f"{what}; are address and model right?") from error
 
 
@@ -192,18 +190,3 @@ def _within(name: str, value: object, least: float, most: float) -> float:
     if not least <= found <= most:
         raise InvalidInputError(f"{name} has to be from {least:g} to {most:g}, not {value!r:.60}")
     return found
-
-
-def _retry_after(error: Any) -> float | None:
-    try:
-        seconds = float(error.response.headers.get("retry-after"))
-    except (TypeError, ValueError):
-        return None
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
-
-
-def _import_library() -> Any:
-    try:
-        return importlib.import_module("openai")
-    except ImportError as exc:
-        raise MissingDependencyError.for_extra("remote", "A model behind an OpenAI-compatible endpoint") from exc
