@@ -177,6 +177,24 @@ def test_mmr_is_the_reference(engine: sa.Engine, vectors: NDArray[np.float32]):
                 connection.exec_driver_sql(f"SELECT * FROM pgvec.mmr('paper', '[1,1,1,1,1]', {wrong})")
 
 
+@pytest.mark.parametrize("distance", ["cosine", "l2", "inner_product", "l1"])
+def test_mmr_is_the_repositorys_diversity(engine: sa.Engine, distance: str):
+    """Rows, order and scores of ``mmr`` are those of ``search(diversity=)``, by each distance."""
+    rng = np.random.default_rng(12)
+    papers = Repository(engine, Paper, distance=distance)
+    call = (
+        "SELECT id::int, score FROM pgvec.mmr('paper', %s::float8[], %s, max_rows => 8, candidates => 30, exact => true,"
+        " distance_by => %s)"
+    )
+    with engine.connect() as connection:
+        for _ in range(examples(dev=4, full=40)):
+            query, diversity = rng.standard_normal(5).astype(np.float32), float(rng.random())
+            found = connection.exec_driver_sql(call, (query.tolist(), diversity, distance)).all()
+            expected = papers.search(query, limit=8, candidates=30, diversity=diversity, exact=True)
+            assert [row.id for row in found] == [match.record.id for match in expected]
+            assert [row.score for row in found] == pytest.approx([match.score for match in expected], abs=1e-9)
+
+
 @pytest.mark.parametrize("fusion", ["auto", "convex", "rrf", "dbsf"])
 def test_hybrid_search_is_the_repositorys(engine: sa.Engine, vectors: NDArray[np.float32], fusion: str):
     """The same rows, scores and distances as from the repository, with and without filters, weights and pages."""

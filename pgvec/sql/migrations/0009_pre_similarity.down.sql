@@ -44,3 +44,66 @@ BEGIN
     END IF;
 END
 $function$;
+
+CREATE OR REPLACE FUNCTION pgvec._mmr_v1(
+    target pgvec._search_target_v1, query text, diversity float8, filter jsonb, max_rows integer, candidates integer, exact boolean,
+    ef_search integer, columns text[]
+) RETURNS TABLE (id jsonb, score float8, distance float8, rank bigint, record jsonb)
+LANGUAGE plpgsql STABLE ROWS 10
+AS $function$
+DECLARE
+    pool record;
+    matrix pg_catalog.float8[];
+    relevance pg_catalog.float8[];
+    nearest pg_catalog.float8[];
+    is_taken pg_catalog.bool[];
+    many pg_catalog.int4;
+    best pg_catalog.int4;
+    value pg_catalog.float8;
+    greatest_value pg_catalog.float8;
+BEGIN
+    PERFORM pgvec._search_number_v1('candidates', candidates, 1, 1000);
+    PERFORM pgvec._search_number_v1('max_rows', max_rows, 1, candidates);
+    IF diversity IS NULL OR NOT diversity BETWEEN 0 AND 1 THEN
+        PERFORM pgvec._refuse_v1(pg_catalog.format('diversity => %s is no number from 0 to 1', coalesce(diversity::pg_catalog.text, 'NULL')));
+    ELSIF pg_catalog.cardinality(target.keys) = 0 THEN
+        PERFORM pgvec._refuse_v1(pg_catalog.format('%s has no primary key, by which a row could be named', target.place),
+            'key_columns => names the columns that tell rows apart.');
+    END IF;
+    SELECT pg_catalog.array_agg(s.id ORDER BY s.rank) AS ids, pg_catalog.array_agg(s.distance ORDER BY s.rank) AS distances,
+            pg_catalog.array_agg(s.record ORDER BY s.rank) AS records
+        INTO pool FROM pgvec._search_v1(target, query, filter, candidates, exact, ef_search, NULL, columns, 0) AS s;
+    many := coalesce(pg_catalog.cardinality(pool.ids), 0);
+    IF many = 0 THEN
+        RETURN;
+    END IF;
+    EXECUTE pgvec._similarities_v1(target, many) INTO matrix USING pool.ids;
+    FOR n IN 1 .. many LOOP
+        -- A vector of zeros is like nothing.
+        value := coalesce(nullif(CASE target.distance WHEN 'cosine' THEN 1 - pool.distances[n] ELSE - pool.distances[n] END, 'NaN'), '-Infinity');
+        relevance[n] := value;
+        is_taken[n] := false;
+    END LOOP;
+    FOR place IN 1 .. least(max_rows, many) LOOP
+        best := NULL;
+        FOR n IN 1 .. many LOOP
+            CONTINUE WHEN is_taken[n];
+            value := (1 - diversity) * relevance[n] - CASE WHEN place = 1 THEN 0 ELSE diversity * nearest[n] END;
+            IF best IS NULL OR value > greatest_value THEN
+                best := n;
+                greatest_value := value;
+            END IF;
+        END LOOP;
+        is_taken[best] := true;
+        FOR n IN 1 .. many LOOP
+            nearest[n] := CASE WHEN place = 1 THEN matrix[best][n] ELSE greatest(nearest[n], matrix[best][n]) END;
+        END LOOP;
+        id := pool.ids[best];
+        score := greatest_value;
+        distance := pool.distances[best];
+        rank := place;
+        record := pool.records[best];
+        RETURN NEXT;
+    END LOOP;
+END
+$function$;
