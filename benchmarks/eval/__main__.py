@@ -1,4 +1,4 @@
-"""``python -m benchmarks.eval --data DIR``: nDCG@10 and recall@100 of vectors, words and both; writes ``results/eval.json``."""
+"""``python -m benchmarks.eval --data DIR``: nDCG@10 and recall@100 of vectors, words and both, and recall of chunks; writes ``results/eval.json``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from benchmarks.environment import describe_environment
+from benchmarks.eval.chunking import COLLECTION as CHUNKING
+from benchmarks.eval.chunking import best_recall, chunking_table, measure_chunkers
 from benchmarks.eval.collections import COLLECTIONS, Collection, read_collection
 from benchmarks.eval.embeddings import embedded
 from benchmarks.eval.measures import mean_ndcg, mean_recall
@@ -36,7 +38,9 @@ METHODS = ("dense", "bm25", "bm25_reference", "hybrid", "hybrid_tuned")
 def main() -> None:
     """Measure every collection, print a table, and write the results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.eval", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help=f"folder with {', '.join(COLLECTIONS)}")
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help=f"folder with {', '.join((*COLLECTIONS, CHUNKING))}"
+    )
     parser.add_argument("--cache", type=Path, default=RESULTS / "cache", help="folder for embeddings")
     parser.add_argument("--url", help="a server to measure on (PGVEC_BENCH_URL); else an embedded one")
     arguments = parser.parse_args()
@@ -48,9 +52,12 @@ def main() -> None:
         with fresh_database(arguments.url or os.environ.get("PGVEC_BENCH_URL")) as conninfo:
             results[name], recalls[name] = _measure(collection, conninfo, arguments.cache)
             about = describe_environment(conninfo)
+    with fresh_database(arguments.url or os.environ.get("PGVEC_BENCH_URL")) as conninfo:
+        chunking = measure_chunkers(arguments.data, conninfo, arguments.cache)
+    judged = {**results, CHUNKING: {"span_recall10": best_recall(chunking)}}
     RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / "eval.json").write_text(json.dumps(results, indent=2) + "\n")
-    text = _markdown(results, recalls, about)
+    (RESULTS / "eval.json").write_text(json.dumps(judged, indent=2) + "\n")
+    text = _markdown(results, recalls, about) + "\n" + chunking_table(chunking)
     (RESULTS / "eval.md").write_text(text)
     sys.stdout.write(text)
 
