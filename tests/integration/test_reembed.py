@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from support.reembed_process import STEPS, TILES, NarrowEmbedder, WideEmbedder, 
 
 from pgvec import AsyncRepository, Repository
 from pgvec.embedding_sync import Reembedding, ReembedOptions, Worker
-from pgvec.errors import ModelMismatchError, SyncError
+from pgvec.errors import ModelMismatchError, SchemaError, SyncError
 from pgvec.execution.survey import forget_surveys
 from pgvec.orm import Embedding
 
@@ -207,6 +208,24 @@ def test_an_odd_table_without_a_sync(synced: SyncedTable) -> None:
     found = synced.sql('SELECT title, "new ""vec"""::text FROM "Odd Name"."my table" ORDER BY title')
     assert [title for title, stored in found if stored is not None] == ["one", "two"]
     work.clean_up(patience_seconds=0)
+
+
+def test_an_index_that_finds_too_little_is_not_switched_to(
+    synced: SyncedTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The recall of the new indexes is measured before anything is switched; asked for less, it goes on."""
+    fill(synced, 40)
+    work = reembedding(synced)
+    monkeypatch.setattr(Repository, "recall", lambda *_given, **_named: SimpleNamespace(recall=0.4))
+    with pytest.raises(SchemaError, match=r"find 0\.400 .*nothing was switched"):
+        work.run("wide", WideEmbedder(), options=OPTIONS)
+    status = work.status()
+    assert status is not None
+    assert (status.stage, status.whole) == ("filling", False)
+    with pytest.raises(ModelMismatchError, match="still being filled"):
+        nearest(synced, WideEmbedder())
+    done = work.run("wide", WideEmbedder(), options=ReembedOptions(least_recall=0.4))
+    assert (done.stage, done.recall) == ("switched", 0.4)
 
 
 @contextmanager
