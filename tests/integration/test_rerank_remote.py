@@ -145,6 +145,7 @@ def test_a_provider_says_how_long_to_wait(ask: Any, rerank_server: RerankServer)
         (format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True), 3_000, 3_600),
         (format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True), 0, 0),
     ],
+    ids=["seconds", "a date to come", "a date gone by"],
 )
 def test_both_forms_of_retry_after(header: str, least: float, most: float) -> None:
     """It may be a number of seconds or a moment."""
