@@ -33,8 +33,8 @@ def backlog_of(target: Target) -> Generator[Request, Any, int]:
 
 def check_wait(timeout_seconds: float) -> None:
     """Refuse a time that is none."""
-    if not timeout_seconds >= 0:
-        raise InvalidOptionError(f"timeout_seconds has to be 0 or more, not {timeout_seconds}")
+    if isinstance(timeout_seconds, bool) or not isinstance(timeout_seconds, int | float) or not timeout_seconds >= 0:
+        raise InvalidOptionError(f"timeout_seconds has to be a number of 0 or more, not {timeout_seconds!r}")
 
 
 def still_waiting(name: str, left: int, deadline: float, timeout_seconds: float) -> float:

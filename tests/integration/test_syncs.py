@@ -70,8 +70,9 @@ async def test_a_repository_waits_for_its_table(synced: SyncedTable) -> None:
     for repository in both:
         with pytest.raises(SyncError, match="No embedding sync keeps a vec"):
             await repository.wait_until_synced()
-        with pytest.raises(InvalidOptionError, match="timeout_seconds"):
-            await repository.wait_until_synced(timeout_seconds=-1)
+        for wrong in (-1, float("nan"), "1", True):
+            with pytest.raises(InvalidOptionError, match="timeout_seconds"):
+                await repository.wait_until_synced(timeout_seconds=wrong)
     sync = EmbeddingSync("my article %", ["title"], "a vec", "content", schema="Odd", name="named")
     synced.syncs.create(sync)
     for n, repository in enumerate(both):
