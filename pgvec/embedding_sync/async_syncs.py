@@ -7,11 +7,12 @@ import time
 
 import sqlalchemy as sa
 
-from pgvec.embedding_sync.declarations import as_syncs, check_wait, still_waiting
+from pgvec.embedding_sync.declarations import as_syncs
 from pgvec.execution.async_session import AsyncBind, AsyncSessionDriver
 from pgvec.model import Backfill, EmbeddingSync, SyncStatus
 from pgvec.operations import embedding_sync as recipes
 from pgvec.operations.embedding_sync import PLACE
+from pgvec.operations.sync_wait import check_wait, still_waiting
 
 __all__ = ["AsyncSyncs"]
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import time
-
 import sqlalchemy as sa
 
-from pgvec.errors import InvalidOptionError, MappingError, SyncTimeoutError
+from pgvec.errors import MappingError
 from pgvec.model import EmbeddingSync
 from pgvec.orm.declared_syncs import declared_syncs
 
-__all__ = ["as_syncs", "check_wait", "still_waiting"]
-
-_SECONDS_BETWEEN_LOOKS = 0.1
+__all__ = ["as_syncs"]
 
 
 def as_syncs(declared: EmbeddingSync | type[object] | sa.Table | sa.MetaData) -> tuple[EmbeddingSync, ...]:
@@ -30,20 +26,3 @@ def as_syncs(declared: EmbeddingSync | type[object] | sa.Table | sa.MetaData) ->
             'Embedding(384, source=("title", "body"), embedder="minilm")'
         )
     return found
-
-
-def check_wait(timeout_seconds: float) -> None:
-    """Refuse a time that is none."""
-    if not timeout_seconds >= 0:
-        raise InvalidOptionError(f"timeout_seconds has to be 0 or more, not {timeout_seconds}")
-
-
-def still_waiting(name: str, left: int, deadline: float, timeout_seconds: float) -> float:
-    """Return how long to wait until the next look, or raise when the time is over."""
-    if time.monotonic() >= deadline:
-        raise SyncTimeoutError(
-            f"After {timeout_seconds:g} s {left} rows of {name} still wait for their embedding: does a worker run, and what "
-            "does  pgvec sync status  say?",
-            backlog=left,
-        )
-    return _SECONDS_BETWEEN_LOOKS

@@ -9,6 +9,7 @@ from pgvec.repository.async_keyword_searching import AsyncKeywordSearching
 from pgvec.repository.async_measuring import AsyncMeasuring
 from pgvec.repository.async_recommending import AsyncRecommending
 from pgvec.repository.async_searching import AsyncSearching
+from pgvec.repository.async_waiting import AsyncWaiting
 from pgvec.repository.async_writing import AsyncWriting
 
 __all__ = ["AsyncRepository"]
@@ -23,6 +24,7 @@ class AsyncRepository(
     AsyncRecommending[M],
     AsyncWriting[M],
     AsyncMeasuring[M],
+    AsyncWaiting[M],
 ):
     """Searches and writes the records of one model, in the caller's transaction: :class:`Repository` with ``await``.
 

@@ -9,6 +9,7 @@ from pgvec.repository.keyword_searching import KeywordSearching
 from pgvec.repository.measuring import Measuring
 from pgvec.repository.recommending import Recommending
 from pgvec.repository.searching import Searching
+from pgvec.repository.waiting import Waiting
 from pgvec.repository.writing import Writing
 
 __all__ = ["Repository"]
@@ -16,7 +17,7 @@ __all__ = ["Repository"]
 M = TypeVar("M")
 
 
-class Repository(Searching[M], Grouping[M], KeywordSearching[M], Recommending[M], Writing[M], Measuring[M]):
+class Repository(Searching[M], Grouping[M], KeywordSearching[M], Recommending[M], Writing[M], Measuring[M], Waiting[M]):
     """Searches and writes the records of one model, in the caller's transaction.
 
     Given a session or a connection, it takes part in its transaction and never commits. Given an engine, every call is a

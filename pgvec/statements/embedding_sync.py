@@ -11,12 +11,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, OID, Insert, insert
 from sqlalchemy.types import UserDefinedType
 
-from pgvec.model import ClaimedRow, EmbeddingSync, FailedRow, WrittenRow
+from pgvec.model import ClaimedRow, EmbeddingSync, FailedRow, Target, WrittenRow
 from pgvec.sql import SCHEMA
-from pgvec.statements.plan import relation_text
+from pgvec.statements.plan import relation_text, target_table
 
 __all__ = [
     "backlog",
+    "backlog_of",
     "by_name",
     "claim",
     "create",
@@ -129,6 +130,17 @@ def by_name(function: str, name: str) -> sa.Select[Any]:
 def backlog(name: str) -> sa.Select[Any]:
     """Count the rows of a sync that wait for their embedding."""
     return by_name("sync_backlog", name)
+
+
+def backlog_of(target: Target) -> sa.Select[Any]:
+    """Count the rows that wait for the embedding of a target or of the column that replaces its column; NULL without a sync."""
+    table = target_table(target)
+    relation = sa.cast(relation_text(table.name, table.schema), _Regclass())
+    column = sa.cast(target.column.name, sa.Text)
+    return sa.select(sa.cast(sa.func.sum(sa.func.pgvec.sync_backlog(sync_table.c.name)), sa.BigInteger)).where(
+        sa.cast(sync_table.c.source_table, OID) == sa.cast(relation, OID),
+        sync_table.c.target_column.in_([column, sa.func.pgvec.current_column(relation, column)]),
+    )
 
 
 def read_status(name: str | None) -> sa.Select[Any]:

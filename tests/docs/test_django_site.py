@@ -51,7 +51,8 @@ def test_the_admins_search_box_in_a_browser(empty_database_url: str):
 
 @pytest.mark.full
 def test_the_commands_of_its_readme(empty_database_url: str):
-    """The site migrates an empty database and loads its articles."""
+    """The site migrates an empty database, loads its articles, and embeds them."""
     embedder = {"NEWSROOM_EMBEDDER": "articles.embedding.word_embedder"}
     run(empty_database_url, "migrate", **embedder)
     assert "8 articles loaded" in run(empty_database_url, "load_articles", **embedder)
+    assert "8 texts were embedded" in run(empty_database_url, "embed_articles", **embedder)
