@@ -62,9 +62,11 @@ def _recommendation(row: Any, rank: int) -> Recommendation[Any]:
 def _receipt(find: Find, asked: Asked, rows: Sequence[Any], statements: int) -> Receipt:
     plain: list[Found] = [(row[0], 0.0 if math.isnan(row[1]) else row[1], int(row[2][_BRANCH]), row[3]) for row in rows]
     by_index = [row for row in plain if BRANCHES[row[2]] is Strategy.INDEX]
-    made = receipt(find, by_index or plain, statements, returned=len(rows))
     wanted = asked.scoring.limit
-    return replace(made, complete=len(rows) == wanted or not by_index, requested=wanted, returned=len(rows))
+    # What is told of the rows that match is told of the answer, not of the candidates.
+    whole = replace(find, shape=replace(find.shape, limit=wanted))
+    made = receipt(whole, by_index or plain, statements, returned=len(rows))
+    return replace(made, complete=len(rows) == wanted or not by_index)
 
 
 def _require_items(target: Target, asked: Asked) -> Generator[Request, Any, None]:
@@ -74,5 +76,5 @@ def _require_items(target: Target, asked: Asked) -> Generator[Request, Any, None
     stored = yield Execute(sa.select(key).where(key.in_(liked), embedding_of(target).is_not(None)), target)
     if not stored.rows:
         raise RecordNotFoundError(
-            f"{target.name} has none of {', '.join(map(repr, liked[:10]))} with a {target.column.attribute}, so nothing can be like it"
+            f"{target.name} has none of {', '.join(map(repr, liked[:10]))} whose {target.column.attribute} is not NULL, so nothing can be like them"
         )
