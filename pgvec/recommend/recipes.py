@@ -33,10 +33,16 @@ def recommend(target: Target, asked: Asked) -> Generator[Request, Any, Recommend
         RecordNotFoundError: None of the items that were given is stored with an embedding.
     """
     find, statements = yield from planned(target, asked.question)
-    # A smaller form of the vectors would choose by another order.
-    find = replace(find, scoring=asked.scoring, plan=replace(find.plan, compact=None, pool=0))
-    rows: Sequence[Any] = yield find
-    if not rows and asked.scoring.with_items and not asked.scoring.popular:
+    # A smaller form of the vectors would choose by another order. To sum up all events is dear, and a statement that might do so would
+    # be compiled (JIT) for everybody: so it is another statement, for those alone of whom nothing is known.
+    find = replace(find, plan=replace(find.plan, compact=None, pool=0))
+    scoring = asked.scoring
+    at_once = scoring.popular and scoring.events.popularity is not None
+    rows: Sequence[Any] = yield replace(find, scoring=replace(scoring, popular=at_once))
+    if not rows and scoring.popular and not at_once:
+        rows = yield replace(find, scoring=scoring)
+        statements += 1
+    if not rows and not scoring.popular:
         yield from _require_items(target, asked)
     found = tuple(_recommendation(row, rank) for rank, row in enumerate(rows, start=1))
     return Recommendations(found, _receipt(find, asked, rows, statements + 1))
