@@ -28,7 +28,7 @@ _MOST_TASTES = 8
 _MOST_ITEMS = 200
 _MOST_EVENTS = 1_000
 _LARGEST_LIMIT = 1_000
-_LEAST_CANDIDATES = 30
+_LEAST_CANDIDATES = 20
 # Where chance or difference choose, they need something to choose from.
 _WIDER = 10
 _FADING_OF_A_SESSION = 0.8

@@ -39,8 +39,8 @@ class AsyncRecommender:
             against an item.
         half_life: By which age an event is worth half as much; None leaves age out.
         last: How many events of a user count: the newest.
-        popularity: A column or expression of the items by which they come in order for whoever is not known yet. By default the
-            events of all users are summed up, which reads them all.
+        popularity: A column or expression of the items by which they come in order for whoever is not known yet. By default a
+            second statement sums up the events of all users for him, which reads them all.
         label: A column of the items that reasons show.
 
     Raises:
@@ -57,7 +57,7 @@ class AsyncRecommender:
         column: Any | None = None,
         weights: Mapping[str, float] | None = None,
         half_life: str | timedelta | None = "30 days",
-        last: int = 200,
+        last: int = 100,
         popularity: Any | None = None,
         label: Any | None = None,
     ) -> None:

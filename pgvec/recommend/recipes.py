@@ -33,10 +33,16 @@ def recommend(target: Target, asked: Asked) -> Generator[Request, Any, Recommend
         RecordNotFoundError: None of the items that were given is stored with an embedding.
     """
     find, statements = yield from planned(target, asked.question)
-    # A smaller form of the vectors would choose by another order.
-    find = replace(find, scoring=asked.scoring, plan=replace(find.plan, compact=None, pool=0))
-    rows: Sequence[Any] = yield find
-    if not rows and asked.scoring.with_items and not asked.scoring.popular:
+    # A smaller form of the vectors would choose by another order. To sum up all events is dear, and a statement that might do so would
+    # be compiled (JIT) for everybody: so it is another statement, for those alone of whom nothing is known.
+    find = replace(find, plan=replace(find.plan, compact=None, pool=0))
+    scoring = asked.scoring
+    at_once = scoring.popular and scoring.events.popularity is not None
+    rows: Sequence[Any] = yield replace(find, scoring=replace(scoring, popular=at_once))
+    if not rows and scoring.popular and not at_once:
+        rows = yield replace(find, scoring=scoring)
+        statements += 1
+    if not rows and not scoring.popular:
         yield from _require_items(target, asked)
     found = tuple(_recommendation(row, rank) for rank, row in enumerate(rows, start=1))
     return Recommendations(found, _receipt(find, asked, rows, statements + 1))
@@ -62,9 +68,11 @@ def _recommendation(row: Any, rank: int) -> Recommendation[Any]:
 def _receipt(find: Find, asked: Asked, rows: Sequence[Any], statements: int) -> Receipt:
     plain: list[Found] = [(row[0], 0.0 if math.isnan(row[1]) else row[1], int(row[2][_BRANCH]), row[3]) for row in rows]
     by_index = [row for row in plain if BRANCHES[row[2]] is Strategy.INDEX]
-    made = receipt(find, by_index or plain, statements, returned=len(rows))
     wanted = asked.scoring.limit
-    return replace(made, complete=len(rows) == wanted or not by_index, requested=wanted, returned=len(rows))
+    # What is told of the rows that match is told of the answer, not of the candidates.
+    whole = replace(find, shape=replace(find.shape, limit=wanted))
+    made = receipt(whole, by_index or plain, statements, returned=len(rows))
+    return replace(made, complete=len(rows) == wanted or not by_index)
 
 
 def _require_items(target: Target, asked: Asked) -> Generator[Request, Any, None]:
@@ -74,5 +82,5 @@ def _require_items(target: Target, asked: Asked) -> Generator[Request, Any, None
     stored = yield Execute(sa.select(key).where(key.in_(liked), embedding_of(target).is_not(None)), target)
     if not stored.rows:
         raise RecordNotFoundError(
-            f"{target.name} has none of {', '.join(map(repr, liked[:10]))} with a {target.column.attribute}, so nothing can be like it"
+            f"{target.name} has none of {', '.join(map(repr, liked[:10]))} whose {target.column.attribute} is not NULL, so nothing can be like them"
         )

@@ -33,8 +33,10 @@ from pgvec.statements.qualified import distance_between, fetched, product, vecto
 
 __all__ = ["Tastes"]
 
-_MOST_LIKED = 32
-_MOST_DISLIKED = 16
+_MOST_LIKED = 20
+_MOST_DISLIKED = 10
+# Some of the items may have no embedding; the vectors of all would be fetched only to be let go of.
+_SPARE = 2
 _LEAST_WEIGHT: sa.ColumnElement[float] = sa.literal_column("1e-6::float8", sa.Float())
 _LEAST_GAIN: sa.ColumnElement[float] = sa.literal_column("0.05::float8", sa.Float())
 """What a further taste has to cover of the weight of all."""
@@ -131,18 +133,25 @@ class Tastes:
         rated, target = self.rated, self._target
         (key,) = attributes(target, target.key)
         embedding = embedding_of(target)
-        weight = rated.c.weight if good else -rated.c.weight
+        worth = rated.c.weight if good else -rated.c.weight
+        best = (
+            sa.select(rated.c.item, worth.label("weight"), rated.c.kind)
+            .where(worth > ZERO)
+            .order_by(worth.desc(), rated.c.item)
+            .limit(whole_number(_SPARE * most))
+            .subquery(f"pgvec_{name}_best")
+        )
         chosen = (
             sa.select(
-                rated.c.item,
-                weight.label("weight"),
-                rated.c.kind,
+                best.c.item,
+                best.c.weight,
+                best.c.kind,
                 fetched(embedding, target.column.type, self._schema).label("vector"),
             )
-            .select_from(rated.join(target.entity, key == rated.c.item))
-            .where(weight > ZERO, embedding.is_not(None))
+            .select_from(best.join(target.entity, key == best.c.item))
+            .where(embedding.is_not(None))
             .where(distance_between(embedding, embedding, Distance.COSINE, self._schema) != NAN)
-            .order_by(weight.desc(), rated.c.item)
+            .order_by(best.c.weight.desc(), best.c.item)
             .limit(whole_number(most))
             .subquery(f"pgvec_{name}_rows")
         )
@@ -216,7 +225,8 @@ class Tastes:
         )
         statement = statement.select_from(liked.join(nearest, nearest.c.number == liked.c.number))
         own = statement.where(nearest.c.place == whole_number(1))
-        return _materialized(own.group_by(nearest.c.step), "tastes")
+        # The limit tells Postgres how few they are: it would plan for many, take the statement for dear, and compile it.
+        return _materialized(own.group_by(nearest.c.step).limit(whole_number(self._scoring.tastes)), "tastes")
 
     def _centre(self) -> sa.ColumnElement[Any]:
         """The sum of vectors times their weights, of unit vectors for the cosine; for other distances their average."""

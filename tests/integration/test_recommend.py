@@ -174,6 +174,9 @@ def test_filters_sessions_and_the_unlike(session: Session) -> None:
     assert recommender.recommend_for("ann", where=Track.id < 0).recommendations == ()
     exact = recommender.recommend_for("ann", exact=True)
     assert exact.receipt.strategy is Strategy.EXACT
+    assert (rare.receipt.matching, rare.receipt.matching_is_exact) == (2, True)
+    assert not exact.receipt.matching_is_exact
+    assert not recommender.recommend_for("nobody").receipt.matching_is_exact
     assert set(_moods(recommender.recommend_next([0, 2], skipped=[1]))) == {"a", "c"}
     assert set(_moods(recommender.recommend_next([2, 6], user="ann", tastes=3))) == {"a", "b", "c"}
     track = session.get(Track, 0)
