@@ -65,7 +65,7 @@ bench-keyword: $(VENV)/.installed-dev ## Measure keyword and hybrid search besid
 bench-queries: $(VENV)/.installed-dev ## Time every way to ask beside a plain search of a hundred rows
 	@$(VENV)/bin/python -m benchmarks.queries $(ARGS)
 
-eval: $(VENV)/.installed-dev ## Judge vectors, words, both, and chunkers on public collections (DATA=dir)
+eval: $(VENV)/.installed-dev ## Judge vectors, words, both and chunkers on public collections (DATA=dir), and texts with pictures
 	@$(VENV)/bin/python -m benchmarks.eval --data "$(DATA)" $(ARGS)
 
 bench-recall: $(VENV)/.installed-dev ## Check recall= and reports of recall against the truth (DATA=dir adds real data)

@@ -3,6 +3,7 @@
 from pgvec.execution.filter_record import FilterRecord
 from pgvec.model import (
     Advice,
+    Audio,
     CalibrationReport,
     Diagnosis,
     Distance,
@@ -14,6 +15,7 @@ from pgvec.model import (
     Fusion,
     FusionReport,
     Groups,
+    Image,
     LoadProgress,
     LoadReport,
     Match,
@@ -37,6 +39,7 @@ from pgvec.repository.doctor import diagnose
 __all__ = [
     "Advice",
     "AsyncRepository",
+    "Audio",
     "CalibrationReport",
     "Diagnosis",
     "Distance",
@@ -49,6 +52,7 @@ __all__ = [
     "Fusion",
     "FusionReport",
     "Groups",
+    "Image",
     "LoadProgress",
     "LoadReport",
     "Match",

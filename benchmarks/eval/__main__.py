@@ -1,4 +1,4 @@
-"""``python -m benchmarks.eval --data DIR``: nDCG@10 and recall@100 of vectors, words and both, and recall of chunks; writes ``results/eval.json``."""
+"""``python -m benchmarks.eval --data DIR``: nDCG@10 and recall@100 of vectors, words and both, recall of chunks, and R@5 across texts and pictures; writes ``results/eval.json``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import psycopg
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from benchmarks.cross_modal.measure import cross_modal
 from benchmarks.environment import describe_environment
 from benchmarks.eval.chunking import COLLECTION as CHUNKING
 from benchmarks.eval.chunking import best_recall, chunking_table, measure_chunkers
@@ -55,11 +57,22 @@ def main() -> None:
     with fresh_database(arguments.url or os.environ.get("PGVEC_BENCH_URL")) as conninfo:
         chunking = measure_chunkers(arguments.data, conninfo, arguments.cache)
     judged = {**results, CHUNKING: {"span_recall10": best_recall(chunking)}}
+    judged["cross-modal"] = _cross_modal(arguments.url or os.environ.get("PGVEC_BENCH_URL"))
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / "eval.json").write_text(json.dumps(judged, indent=2) + "\n")
-    text = _markdown(results, recalls, about) + "\n" + chunking_table(chunking)
+    text = _markdown(judged, recalls, about) + "\n" + chunking_table(chunking)
     (RESULTS / "eval.md").write_text(text)
     sys.stdout.write(text)
+
+
+def _cross_modal(url: str | None) -> dict[str, float]:
+    """Train a small model of pictures and texts, and search with it."""
+    with fresh_database(url) as conninfo, tempfile.TemporaryDirectory() as folder:
+        migrate.up(conninfo)
+        engine = sa.create_engine(engine_url(conninfo))
+        figures = cross_modal(engine, Path(folder))
+        engine.dispose()
+    return figures
 
 
 def _table(dimensions: int) -> sa.Table:
@@ -130,9 +143,11 @@ def _ranked(
 
 def _markdown(results: dict[str, dict[str, float]], recalls: dict[str, dict[str, float]], about: dict[str, Any]) -> str:
     lines = ["| collection | measure | " + " | ".join(METHODS) + " |", "|---|---|" + "---|" * len(METHODS)]
-    for name, figures in results.items():
-        for measure, row in (("nDCG@10", figures), ("recall@100", recalls[name])):
+    for name, recall in recalls.items():
+        for measure, row in (("nDCG@10", results[name]), ("recall@100", recall)):
             lines.append(f"| {name} | {measure} | " + " | ".join(f"{row[method]:.4f}" for method in METHODS) + " |")
+    found = ", ".join(f"{name} {figure:.4f}" for name, figure in results["cross-modal"].items())
+    lines += ["", f"cross-modal, on combinations held out from training: {found}"]
     versions = about["versions"]
     lines += ["", f"{about['measured_at']}, PostgreSQL {versions['postgresql']}, pgvector {versions['pgvector']}"]
     return "\n".join(lines) + "\n"

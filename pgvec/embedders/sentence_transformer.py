@@ -160,9 +160,17 @@ class SentenceTransformerEmbedder:
         # out at the start or never.
         order = sorted(range(len(texts)), key=lambda row: len(texts[row]), reverse=True)
         for rows in split(order, self._rows):
-            vectors = self._encode([texts[row] for row in rows], role)
+            vectors = self._encode([self._as_text(texts[row]) for row in rows], role)
             result[rows] = check_embeddings(vectors, len(rows), result.shape[1])
         return result
+
+    def _as_text(self, text: str) -> Any:
+        """Mark a text as one: a model of pictures would fetch what looks like the address or the path of one."""
+        return {"text": text} if len(self._modalities) > 1 else text
+
+    @property
+    def _modalities(self) -> tuple[Any, ...]:
+        return tuple(self._holder.get().modalities)
 
     @property
     def _rows(self) -> int:

@@ -35,6 +35,7 @@ from pgvec.model.fusion import Fusion, FusionReport
 from pgvec.model.groups import Groups, MatchGroup
 from pgvec.model.load import LoadProgress, LoadReport, ProgressCallback
 from pgvec.model.match import Match, Matches, Receipt, Strategy
+from pgvec.model.media import Audio, Image, input_kind
 from pgvec.model.migration import AppliedScript, MigrationStatus
 from pgvec.model.recall import (
     MeasureProgress,
@@ -58,6 +59,7 @@ __all__ = [
     "And",
     "AppliedScript",
     "AsyncReranker",
+    "Audio",
     "Backfill",
     "Calibration",
     "CalibrationReport",
@@ -85,6 +87,7 @@ __all__ = [
     "Fusion",
     "FusionReport",
     "Groups",
+    "Image",
     "IndexMethod",
     "InputKind",
     "InputRole",
@@ -128,6 +131,7 @@ __all__ = [
     "VectorIndex",
     "VectorType",
     "WrittenRow",
+    "input_kind",
     "parse_filter",
     "read_shape",
     "recall_interval",

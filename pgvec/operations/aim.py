@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +12,8 @@ from pgvec.model import ColumnModel, Embedder, InputKind, Replacement, TableFact
 from pgvec.statements.requests import Request, Survey
 
 __all__ = ["Aim", "aim", "check_fit", "choose_aim"]
+
+TEXTS = frozenset({InputKind.TEXT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,41 +31,50 @@ class Aim:
     statements: int = 0
 
 
-def aim(target: Target, embedders: Sequence[Embedder]) -> Generator[Request, Any, Aim]:
+def aim(
+    target: Target, embedders: Sequence[Embedder], kinds: AbstractSet[InputKind] = TEXTS
+) -> Generator[Request, Any, Aim]:
     """Find the column that one of the embedders can search.
+
+    Args:
+        target: What the repository searches.
+        embedders: Those that may embed the question.
+        kinds: What the question is made of.
 
     Raises:
         ModelMismatchError: There is none.
         ConfigurationError: The embedder makes vectors of another width.
     """
     facts, statements = yield Survey(target)
-    return replace(choose_aim(target, embedders, facts), statements=statements)
+    return replace(choose_aim(target, embedders, facts, kinds), statements=statements)
 
 
-def choose_aim(target: Target, embedders: Sequence[Embedder], facts: TableFacts | None) -> Aim:
+def choose_aim(
+    target: Target, embedders: Sequence[Embedder], facts: TableFacts | None, kinds: AbstractSet[InputKind] = TEXTS
+) -> Aim:
     """Choose the column that is current, else the one that it replaced or will replace, by the models of the embedders.
 
     A column of which nobody recorded a model is searched with the first embedder.
 
     Raises:
         ModelMismatchError: What is stored is of other models than those of the embedders.
-        ConfigurationError: The embedder takes no text, or makes vectors of another width than the column's.
+        ConfigurationError: The embedder takes no such question, or makes vectors of another width than the column's.
     """
     models = {} if facts is None else {model.column: model for model in facts.models}
     if not models:
-        return Aim(target, check_fit(target, embedders[0]))
+        return Aim(target, check_fit(target, embedders[0], kinds))
     assert facts is not None, "it told of models"
     columns = _columns(target, facts.replacements)
     for candidate in columns:
         model = models.get(candidate.column.name)
         for embedder in embedders:
             if model is not None and (embedder.name, embedder.revision) == (model.name, model.revision):
-                return Aim(candidate, check_fit(candidate, embedder))
+                return Aim(candidate, check_fit(candidate, embedder, kinds))
     being_filled = {(model.name, model.revision) for model in models.values()}
     for candidate in columns:
         free = [embedder for embedder in embedders if (embedder.name, embedder.revision) not in being_filled]
         if candidate.column.name not in models and free:
-            return Aim(candidate, check_fit(candidate, free[0]))
+            return Aim(candidate, check_fit(candidate, free[0], kinds))
     raise _mismatch(target, embedders, models, facts.replacements)
 
 
@@ -94,10 +106,11 @@ def _moved(target: Target, name: str, kind: VectorType | None, dimensions: int |
     return replace(target, column=replace(target.column, name=name, type=kind, dimensions=dimensions, indexes=()))
 
 
-def check_fit(target: Target, embedder: Embedder) -> Embedder:
-    """Return an embedder whose vectors the column can hold, and refuse another."""
-    if InputKind.TEXT not in embedder.kinds:
-        raise ConfigurationError(f"The embedder {embedder.name} takes no text: pass a vector instead")
+def check_fit(target: Target, embedder: Embedder, kinds: AbstractSet[InputKind] = TEXTS) -> Embedder:
+    """Return an embedder that takes the question and whose vectors the column can hold, and refuse another."""
+    refused = sorted(kinds - embedder.kinds)
+    if refused:
+        raise ConfigurationError(f"The embedder {embedder.name} takes no {refused[0]}: pass a vector instead")
     dimensions = target.column.dimensions
     if dimensions is not None and embedder.dimensions != dimensions:
         raise ConfigurationError(

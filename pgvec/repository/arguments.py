@@ -18,7 +18,7 @@ from pgvec.errors import (
     RecordNotFoundError,
 )
 from pgvec.execution.filter_record import FilterRecord
-from pgvec.model import Embedder, InputRole, Match, StoredRecord, Target, VectorType
+from pgvec.model import Embedder, InputKind, InputRole, Match, StoredRecord, Target, VectorType, input_kind
 from pgvec.operations.aim import check_fit
 from pgvec.operations.load import LoadOptions
 from pgvec.operations.search import Question, query_value
@@ -46,6 +46,7 @@ __all__ = [
     "key_of",
     "load_options",
     "question",
+    "question_kind",
     "question_of_many",
     "upsert_key",
 ]
@@ -176,22 +177,32 @@ def is_vector_text(target: Target, query: str) -> bool:
     return target.column.type is VectorType.BIT and bool(query) and not query.strip("01")
 
 
-def embed_query(target: Target, embedder: Embedder | None, text: str) -> Any:
+def question_kind(target: Target, query: object) -> InputKind | None:
+    """Return what a query is that has to be embedded: a text, a picture or a sound; else None."""
+    if isinstance(query, str) and is_vector_text(target, query):
+        return None
+    return input_kind(query)
+
+
+def embed_query(target: Target, embedder: Embedder | None, query: object) -> Any:
     """Embed a question."""
-    check_question(embedder, text)
+    check_question(embedder, query)
     assert embedder is not None
-    check_fit(target, embedder)
-    vectors = embedder.embed([text], role=InputRole.QUERY)
+    kind = input_kind(query)
+    assert kind is not None, "a question is a text, a picture or a sound"
+    check_fit(target, embedder, {kind})
+    vectors = embedder.embed([query], role=InputRole.QUERY)
     return check_embeddings(vectors, 1, embedder.dimensions)[0]
 
 
-def check_question(embedder: Embedder | None, text: str) -> None:
-    """Refuse a text that cannot be embedded here."""
-    if not text.strip():
+def check_question(embedder: Embedder | None, query: object) -> None:
+    """Refuse a question that cannot be embedded here."""
+    if isinstance(query, str) and not query.strip():
         raise InvalidInputError("The query is an empty text: give at least one word")
     if embedder is None:
+        brief = f"{query[:40]!r} is a text that" if isinstance(query, str) else f"{query!r}"
         raise ConfigurationError(
-            f"The query {text[:40]!r} is a text, and this repository has no embedder: pass embedder= to the repository, "
+            f"The query {brief} has to be embedded, and this repository has no embedder: pass embedder= to the repository, "
             "for example pgvec.embedders.default_embedder()"
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
@@ -12,6 +13,7 @@ from pgvec.execution.session import Bind, SessionDriver
 from pgvec.model import (
     Distance,
     Embedder,
+    InputKind,
     Matches,
     Target,
 )
@@ -50,34 +52,35 @@ class RepositoryCore(Generic[M]):
         return self._target
 
     def _embedded(self, query: object) -> tuple[Target, Any, int]:
-        """Embed a query that is a text, by the model of the column that answers it.
+        """Embed a query that is a text, a picture or a sound, by the model of the column that answers it.
 
         Returns:
             What to search, the query, and how many statements it took to learn where.
         """
-        if not isinstance(query, str) or arguments.is_vector_text(self._target, query):
+        kind = arguments.question_kind(self._target, query)
+        if kind is None:
             return self._target, query, 0
         arguments.check_question(self._embedder, query)
-        aimed = self._aimed()
+        aimed = self._aimed({kind})
         return aimed.target, arguments.embed_query(aimed.target, aimed.embedder, query), aimed.statements
 
     def _embedded_queries(self, queries: Iterable[object]) -> tuple[Target, list[Any], int]:
-        """The same for many; without a text among them they are asked of the repository's own column."""
+        """The same for many; without one to embed among them they are asked of the repository's own column."""
         found = embedded_queries.listed_queries(queries)
-        texts = embedded_queries.text_queries(self._target, found)
-        for text in texts.values():
-            arguments.check_question(self._embedder, text)
-        if not texts:
+        asked = embedded_queries.asked_queries(self._target, found)
+        for query in asked.values():
+            arguments.check_question(self._embedder, query)
+        if not asked:
             return self._target, found, 0
-        aimed = self._aimed()
+        aimed = self._aimed(embedded_queries.kinds_of(asked))
         return aimed.target, embedded_queries.embed_queries(aimed.target, aimed.embedder, found), aimed.statements
 
-    def _aimed(self) -> Aim:
+    def _aimed(self, kinds: AbstractSet[InputKind]) -> Aim:
         """Choose column and embedder. No connection is held: what follows waits for a model."""
         facts = self._driver.known(self._target)
         if facts is not None:
-            return choose_aim(self._target, self._embedders, facts)
-        return self._driver.run(aim(self._target, self._embedders), self._target)
+            return choose_aim(self._target, self._embedders, facts, kinds)
+        return self._driver.run(aim(self._target, self._embedders, kinds), self._target)
 
     def _answered(
         self, recipe: Generator[Request, Any, Matches[Any]], asked: rerank_arguments.Reordering | None

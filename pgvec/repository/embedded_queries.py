@@ -1,4 +1,4 @@
-"""Queries of the repositories that are texts, and the embedders that make vectors of them."""
+"""Queries of the repositories that are texts or media, and the embedders that make vectors of them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 
 from pgvec.embedders import check_embeddings
 from pgvec.errors import InvalidInputError
-from pgvec.model import Embedder, InputRole, Target
+from pgvec.model import Embedder, InputKind, InputRole, Target, input_kind
 from pgvec.operations.aim import check_fit
 from pgvec.operations.search import Question
-from pgvec.repository.arguments import check_embedder, check_question, is_vector_text
+from pgvec.repository.arguments import check_embedder, check_question, question_kind
 
-__all__ = ["as_embedders", "counting", "embed_queries", "listed_queries", "text_queries"]
+__all__ = ["as_embedders", "asked_queries", "counting", "embed_queries", "kinds_of", "listed_queries"]
 
 _Asked = TypeVar("_Asked")
 
@@ -39,23 +39,28 @@ def listed_queries(queries: Iterable[object]) -> list[Any]:
     return list(queries)
 
 
-def text_queries(target: Target, queries: Sequence[object]) -> dict[int, str]:
-    """Return the queries that are texts, by their places."""
-    return {n: query for n, query in enumerate(queries) if isinstance(query, str) and not is_vector_text(target, query)}
+def asked_queries(target: Target, queries: Sequence[object]) -> dict[int, object]:
+    """Return the queries that have to be embedded, by their places: texts, pictures and sounds."""
+    return {n: query for n, query in enumerate(queries) if question_kind(target, query) is not None}
+
+
+def kinds_of(asked: Mapping[int, object]) -> frozenset[InputKind]:
+    """Return which kinds of input there are among such queries."""
+    return frozenset(kind for query in asked.values() if (kind := input_kind(query)) is not None)
 
 
 def embed_queries(target: Target, embedder: Embedder | None, queries: Sequence[object]) -> list[Any]:
-    """Return queries as vectors: the texts among them are embedded together."""
+    """Return queries as vectors: those that are none are embedded together."""
     found = list(queries)
-    texts = text_queries(target, found)
-    if not texts:
+    asked = asked_queries(target, found)
+    if not asked:
         return found
-    for text in texts.values():
-        check_question(embedder, text)
+    for query in asked.values():
+        check_question(embedder, query)
     assert embedder is not None
-    check_fit(target, embedder)
-    vectors = embedder.embed(list(texts.values()), role=InputRole.QUERY)
-    for n, vector in zip(texts, check_embeddings(vectors, len(texts), embedder.dimensions), strict=True):
+    check_fit(target, embedder, kinds_of(asked))
+    vectors = embedder.embed(list(asked.values()), role=InputRole.QUERY)
+    for n, vector in zip(asked, check_embeddings(vectors, len(asked), embedder.dimensions), strict=True):
         found[n] = vector
     return found
 

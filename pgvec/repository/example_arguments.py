@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pgvec.errors import InvalidInputError, InvalidOptionError
-from pgvec.model import RecommendStrategy, StoredRecord, Target, VectorType
+from pgvec.model import RecommendStrategy, StoredRecord, Target, VectorType, input_kind
 from pgvec.operations.examples import ExampleQuestion
 from pgvec.orm.rules import MAX_STORED_DIMENSIONS, choose
 from pgvec.orm.values import check_value, to_text
@@ -199,7 +199,9 @@ def _key(target: Target, value: object) -> tuple[Any, ...] | None:
         )
     if isinstance(value, np.integer):
         return arguments.key_of(target, value.item())
-    is_vector = isinstance(value, str) or hasattr(value, "__len__") or hasattr(value, "__iter__")
+    if input_kind(value) is not None:
+        return None
+    is_vector = hasattr(value, "__len__") or hasattr(value, "__iter__")
     if is_vector or any(hasattr(value, name) for name in ("__array__", "to_list", "toarray")):
         return None
     return arguments.key_of(target, value)

@@ -101,8 +101,8 @@ class Searching(RepositoryCore[M]):
         """Find the nearest records, in one statement.
 
         Args:
-            query: A vector (list, tuple, NumPy array, pgvector object), a text (needs an embedder), or a stored record,
-                which is then left out of its own answer.
+            query: A vector (list, tuple, NumPy array, pgvector object), a text, an :class:`~pgvec.Image` or an
+                :class:`~pgvec.Audio` (these need an embedder), or a stored record, which is then left out of its own answer.
             where: A condition: any boolean expression of SQLAlchemy on the model or on related models, or a mapping in
                 the JSON filter language (docs/filters.md).
             limit: Most matches to return, from 1 to 100,000.

@@ -52,6 +52,7 @@ def test_public_names() -> None:
     assert pgvec.__all__ == [
         "Advice",
         "AsyncRepository",
+        "Audio",
         "CalibrationReport",
         "Diagnosis",
         "Distance",
@@ -64,6 +65,7 @@ def test_public_names() -> None:
         "Fusion",
         "FusionReport",
         "Groups",
+        "Image",
         "LoadProgress",
         "LoadReport",
         "Match",

@@ -18,7 +18,7 @@ from pgvec.operations.keyword import keyword_search
 from pgvec.operations.search import Question, search
 from pgvec.repository import arguments, example_arguments, keyword_arguments
 from pgvec.repository.arguments import SearchOptions
-from pgvec.repository.embedded_queries import embed_queries, text_queries
+from pgvec.repository.embedded_queries import asked_queries, embed_queries, kinds_of
 from pgvec.repository.example_arguments import Examples
 from pgvec.statements.requests import Request
 
@@ -206,7 +206,7 @@ def embedded(target: Target, embedder: Embedder | None, text: str) -> Any:
 def _aimed(
     driver: DjangoDriver, target: Target, embedder: Embedder | None, queries: Sequence[object]
 ) -> tuple[Target, list[Any], int]:
-    """Embed the queries that are texts, by the model that filled the column.
+    """Embed the queries that are texts or media, by the model that filled the column.
 
     Returns:
         What to search, which is the column that took the place of the target's where there is one, the queries, and how many
@@ -215,21 +215,22 @@ def _aimed(
     Raises:
         ModelMismatchError: The vectors are of another model.
     """
-    texts = text_queries(target, queries)
-    if not texts:
+    asked = asked_queries(target, queries)
+    if not asked:
         return target, list(queries), 0
-    chosen = _embedder(embedder, next(iter(texts.values())))
-    for text in texts.values():
-        arguments.check_question(chosen, text)
-    found = driver.run(aim(target, (chosen,)))
+    chosen = _embedder(embedder, next(iter(asked.values())))
+    for query in asked.values():
+        arguments.check_question(chosen, query)
+    found = driver.run(aim(target, (chosen,), kinds_of(asked)))
     return found.target, embed_queries(found.target, found.embedder, queries), found.statements
 
 
-def _embedder(given: Embedder | None, text: str) -> Embedder:
+def _embedder(given: Embedder | None, query: object) -> Embedder:
     embedder = given or conf.embedder()
     if embedder is None:
+        brief = f"{query[:40]!r} is a text" if isinstance(query, str) else f"{query!r} has to be embedded"
         raise ConfigurationError(
-            f"The query {text[:40]!r} is a text, and the project names no embedder: set "
+            f"The query {brief}, and the project names no embedder: set "
             "PGVEC = {'EMBEDDER': 'pgvec.embedders.default_embedder'}, or give embedder="
         )
     return embedder
