@@ -47,7 +47,7 @@ def server() -> Iterator[ChatServer]:
 
 
 def chat(server: ChatServer, **options: object) -> OpenAICompatibleChat:
-    return OpenAICompatibleChat(server.url, model="small", **{"timeout_seconds": 0.6, "max_retries": 0, **options})  # type: ignore[arg-type]
+    return OpenAICompatibleChat(server.url, model="small", **{"timeout_seconds": 2.0, "max_retries": 0, **options})  # type: ignore[arg-type]
 
 
 def test_an_answer_comes_in_parts(server: ChatServer) -> None:

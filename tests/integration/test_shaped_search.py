@@ -115,13 +115,13 @@ async def test_groups_are_the_best_with_their_best(world: World, stored: list[di
         (Maker.country, lambda row: (countries[row["maker_id"]],)),
         (("id",), lambda row: (row["id"],)),
     ]
+    # Each is a statement of its own, which is compiled once.
+    shapes = [tuple(int(random.integers(*range_)) for range_ in ((1, 15), (1, 6), (0, 3), (17, 60))) for _ in range(31)]
     for number in range(cases(world)):
         where, rows = of_cell(stored, random) if random.random() < 0.8 else (None, stored)
         query = random.standard_normal(DIMENSIONS)
         group_by, key = keys[number % len(keys)]
-        limit, per_group, offset = (
-            int(n) for n in (random.integers(1, 15), random.integers(1, 6), random.integers(0, 3))
-        )
+        limit, per_group, offset, candidates = shapes[number % len(shapes)]
         expected = grouped(rows, distances(rows, query), key, limit + offset, per_group)[offset:]
         # With few candidates the statement has to fill groups from the table.
         found = await repository.search_groups(
@@ -131,7 +131,7 @@ async def test_groups_are_the_best_with_their_best(world: World, stored: list[di
             where=where,
             limit=limit,
             offset=offset,
-            candidates=int(random.integers(limit + offset, 60)),
+            candidates=candidates,
             exact=where is None,
         )
         answer = [(tuple(group.key), [match.record.id for match in group.matches]) for group in found]
@@ -162,22 +162,21 @@ async def test_facets_are_exact(world: World, stored: list[dict[str, Any]]) -> N
     random = np.random.default_rng(9)
     repository = world.repository(Ware)
     zone = ZoneInfo("Europe/Berlin")
-    for _ in range(cases(world)):
+    # Each is a statement of its own, which is compiled once.
+    shapes = [tuple(int(random.integers(*range_)) for range_ in ((1, 5), (1, 40), (1, 5), (0, 3))) for _ in range(40)]
+    for number in range(cases(world)):
         where, rows = of_cell(stored, random) if random.random() < 0.8 else (None, stored)
         query = random.standard_normal(DIMENSIONS)
         near = distances(rows, query)
         bound = float(random.choice([math.inf, 2.0]))
         rows = [row for row in rows if row["id"] in near and near[row["id"]] <= bound]
-        limit, width, step = (
-            int(random.integers(1, 5)),
-            Decimal(int(random.integers(1, 40))) / 4,
-            int(random.integers(1, 5)),
-        )
+        limit, quarters, step, offset = shapes[number % len(shapes)]
+        width = Decimal(quarters) / 4
         found = await repository.search(
             query,
             where=where,
             limit=3,
-            offset=int(random.integers(0, 3)),
+            offset=offset,
             max_distance=None if bound == math.inf else bound,
             facets=(
                 facet(Ware.category, limit=limit),

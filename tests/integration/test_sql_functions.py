@@ -110,7 +110,7 @@ def test_recommend(engine: sa.Engine, vectors: NDArray[np.float32], strategy: st
             passing = [n for n in range(ROWS) if n + 1 not in likes + dislikes and (not where or n % 10 < 3)]
             order = sorted(passing, key=lambda n: -expected[n])[:12]
             assert [row.id for row in found] == [n + 1 for n in order]
-            assert [row.score for row in found] == pytest.approx([expected[n] for n in order], abs=1e-5)
+            assert [row.score for row in found] == pytest.approx([expected[n] for n in order], rel=1e-6, abs=1e-5)
 
 
 def test_recommend_by_vectors_and_of_negatives_alone(engine: sa.Engine, vectors: NDArray[np.float32]):
