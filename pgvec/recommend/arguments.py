@@ -201,10 +201,19 @@ def check_user(user: object) -> None:
     """Refuse what is no user.
 
     Raises:
-        InvalidInputError: It is None, or something of SQL.
+        InvalidInputError: It is None, something of SQL, or a fraction, which Postgres would round to another user.
     """
-    if user is None or isinstance(user, sa.ClauseElement) or (isinstance(user, str) and "\0" in user):
+    if (
+        user is None
+        or isinstance(user, sa.ClauseElement)
+        or (isinstance(user, str) and "\0" in user)
+        or _is_fraction(user)
+    ):
         raise InvalidInputError(f"{user!r:.60} is no user: give the value of user_id")
+
+
+def _is_fraction(value: object) -> bool:
+    return isinstance(value, float) and not value.is_integer()
 
 
 def _keys(target: Target, name: str, given: object) -> list[Any]:
@@ -216,6 +225,9 @@ def _keys(target: Target, name: str, given: object) -> list[Any]:
     ]
     if len(keys) > _MOST_ITEMS:
         raise InvalidOptionError(f"{name}= names {len(keys):,} items, more than {_MOST_ITEMS}: leave some out")
+    for key in keys:
+        if _is_fraction(key):
+            raise InvalidInputError(f"{name}= names {key!r}, which is no key of {target.name}: Postgres would round it")
     return keys
 
 
