@@ -1,7 +1,9 @@
 """How much to test.
 
-``TEST_LEVEL=full`` adds the tests marked ``full`` and more random examples; ``TEST_LEVEL=brief`` leaves one case of each test
-that has many, which tells whether other versions of what pgvec stands on behave alike.
+By default a test of behaviour runs in one of the two worlds, synchronous and asynchronous, which share nearly all of their code;
+which one follows from its name. ``TEST_LEVEL=full`` runs it in both, and adds the tests marked ``full`` and more random
+examples. ``TEST_LEVEL=brief`` leaves one case of each test that has many, which tells whether other versions of what pgvec
+stands on behave alike.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ LEVEL = os.environ.get("TEST_LEVEL", "dev")
 FULL = LEVEL == "full"
 _LEVELS = {
     "brief": "one case of each test",
-    "dev": "TEST_LEVEL=full runs everything",
+    "dev": "one world for each test; TEST_LEVEL=full runs everything",
     "full": "everything",
 }
 
@@ -48,10 +50,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("full"):
             item.add_marker(skip)
-    if LEVEL == "brief":
-        kept = _one_of_each(items)
-        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-        items[:] = [item for item in items if item in kept]
+    kept = _one_of_each(items) if LEVEL == "brief" else {item for item in items if _in_its_world(item)}
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = [item for item in items if item in kept]
+
+
+def _in_its_world(item: pytest.Item) -> bool:
+    """Whether a case is not one of two worlds, or is in the one that the names of test and other parameters choose."""
+    world = getattr(item, "callspec", None) and item.callspec.params.get("world")  # type: ignore[attr-defined]
+    if world not in ("sync", "async"):
+        return True
+    name = item.nodeid.replace(f"{world}-", "").replace(f"[{world}]", "")
+    return world == ("sync", "async")[zlib.crc32(name.encode()) % 2]
 
 
 def _one_of_each(items: list[pytest.Item]) -> set[pytest.Item]:
