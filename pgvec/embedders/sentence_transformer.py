@@ -13,23 +13,19 @@ from numpy.typing import NDArray
 
 from pgvec.embedders.batches import split
 from pgvec.embedders.checks import check_embeddings, check_role, check_texts
-from pgvec.errors import ConfigurationError, EmbedderUnavailableError, InvalidOptionError
-from pgvec.local_models.holder import ModelHolder
-from pgvec.local_models.loading import load_model, require_library, shorten
-from pgvec.local_models.model_source import find_model
+from pgvec.errors import ConfigurationError, EmbedderUnavailableError
+from pgvec.local_models.held import HeldModel
+from pgvec.local_models.loading import load_model, shorten
 from pgvec.model import InputKind, InputRole
 
 __all__ = ["SentenceTransformerEmbedder"]
 
 _PROMPT_NAMES = {InputRole.QUERY: ("query",), InputRole.DOCUMENT: ("document", "passage", "corpus")}
-# Measured on CPUs: larger batches spill out of the caches and pad more. Accelerators need them to be busy.
-_CPU_BATCH = 16
-_ACCELERATOR_BATCH = 64
 _COUNT_BATCH = 1_000
 _NO_LIMIT = 2**31
 
 
-class SentenceTransformerEmbedder:
+class SentenceTransformerEmbedder(HeldModel):
     """Embeds texts with a model from a folder or from the Hugging Face hub.
 
     The model is loaded when it is first needed, or by :meth:`load`. Weights are read only from safetensors, code that a model
@@ -71,33 +67,20 @@ class SentenceTransformerEmbedder:
         cache_folder: str | os.PathLike[str] | None = None,
         local_files_only: bool = False,
     ) -> None:
-        require_library("Embedding on this machine")
-        for option, value in (("batch_size", batch_size), ("max_length", max_length)):
-            if value is not None and value < 1:
-                raise InvalidOptionError(f"{option} is {value}; it must be at least 1.")
-        self._source = find_model(
-            model, revision=revision, cache_folder=cache_folder, local_files_only=local_files_only
+        super().__init__(
+            "Embedding on this machine",
+            EmbedderUnavailableError,
+            model,
+            revision=revision,
+            name=name,
+            device=device,
+            batch_size=batch_size,
+            max_length=max_length,
+            cache_folder=cache_folder,
+            local_files_only=local_files_only,
         )
-        self._name = name or self._source.name
-        self._device = device
         self._prompts = {InputRole.QUERY: query_prompt, InputRole.DOCUMENT: document_prompt}
         self._normalize = normalize
-        self._batch_size = batch_size
-        self._max_length = max_length
-        self._holder = ModelHolder(self._name, self._source, self._load, EmbedderUnavailableError)
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._name}>"
-
-    @property
-    def name(self) -> str:
-        """Name of the model on the hub, or of its folder."""
-        return self._name
-
-    @property
-    def revision(self) -> str:
-        """The commit on the hub, or the SHA-256 of the weights in the folder."""
-        return self._source.revision
 
     @property
     def dimensions(self) -> int:
@@ -114,16 +97,6 @@ class SentenceTransformerEmbedder:
         """Tokens that are read of a text, the model's own marks and the prompt included; None where there is no limit."""
         length = self._holder.get().max_seq_length
         return None if length is None or math.isinf(length) else int(length)
-
-    def load(self) -> SentenceTransformerEmbedder:
-        """Load the model now, for instance before a service takes requests, and return the embedder.
-
-        Raises:
-            EmbedderUnavailableError: The model could not be fetched or loaded.
-            ConfigurationError: The weights have another checksum than the revision says.
-        """
-        self._holder.get()
-        return self
 
     def _load(self, folder: Path) -> Any:
         model = load_model(
@@ -174,8 +147,7 @@ class SentenceTransformerEmbedder:
 
     @property
     def _rows(self) -> int:
-        on_cpu = self._holder.get().device.type == "cpu"
-        return self._batch_size or (_CPU_BATCH if on_cpu else _ACCELERATOR_BATCH)
+        return self._batch_on(self._holder.get())
 
     def _encode(self, texts: list[str], role: InputRole) -> object:
         with self._holder.computing(f"a batch of {len(texts)} texts") as model:

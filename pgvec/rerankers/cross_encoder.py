@@ -11,18 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pgvec.errors import ConfigurationError, InvalidOptionError, RerankerUnavailableError
-from pgvec.local_models import ModelHolder, find_model, load_model, require_library
+from pgvec.errors import ConfigurationError, RerankerUnavailableError
+from pgvec.local_models import HeldModel, load_model
 from pgvec.rerankers.checks import check_pairs, check_scores
 
 __all__ = ["CrossEncoderReranker"]
 
-# As for embedders: larger batches spill out of the caches of a CPU and pad more.
-_CPU_BATCH = 16
-_ACCELERATOR_BATCH = 64
 
-
-class CrossEncoderReranker:
+class CrossEncoderReranker(HeldModel):
     """Scores texts with a cross-encoder from a folder or from the Hugging Face hub.
 
     The model is loaded when it is first needed, or by :meth:`load`. Weights are read only from safetensors, code that a model
@@ -61,45 +57,18 @@ class CrossEncoderReranker:
         cache_folder: str | os.PathLike[str] | None = None,
         local_files_only: bool = False,
     ) -> None:
-        require_library("Reranking on this machine")
-        for option, value in (("batch_size", batch_size), ("max_length", max_length)):
-            if value is not None and value < 1:
-                raise InvalidOptionError(f"{option} is {value}; it must be at least 1.")
-        self._source = find_model(
+        super().__init__(
+            "Reranking on this machine",
+            RerankerUnavailableError,
             model,
             revision=revision,
+            name=name,
+            device=device,
+            batch_size=batch_size,
+            max_length=max_length,
             cache_folder=cache_folder,
             local_files_only=local_files_only,
-            unavailable=RerankerUnavailableError,
         )
-        self._name = name or self._source.name
-        self._device = device
-        self._batch_size = batch_size
-        self._max_length = max_length
-        self._holder = ModelHolder(self._name, self._source, self._load, RerankerUnavailableError)
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._name}>"
-
-    @property
-    def name(self) -> str:
-        """Name of the model on the hub, or of its folder."""
-        return self._name
-
-    @property
-    def revision(self) -> str:
-        """The commit on the hub, or the SHA-256 of the weights in the folder."""
-        return self._source.revision
-
-    def load(self) -> CrossEncoderReranker:
-        """Load the model now, for instance before a service takes requests, and return the reranker.
-
-        Raises:
-            RerankerUnavailableError: The model could not be fetched or loaded.
-            ConfigurationError: The weights have another checksum than the revision says, or give several scores.
-        """
-        self._holder.get()
-        return self
 
     def _load(self, folder: Path) -> Any:
         _require_scores(folder)
@@ -131,9 +100,11 @@ class CrossEncoderReranker:
             return np.empty(0)
         # The model itself puts pairs of like length into one batch.
         with self._holder.computing(f"{len(checked)} texts") as model:
-            batch = self._batch_size or (_CPU_BATCH if model.device.type == "cpu" else _ACCELERATOR_BATCH)
             scores = model.predict(
-                [(query, text) for text in checked], batch_size=batch, show_progress_bar=False, convert_to_numpy=True
+                [(query, text) for text in checked],
+                batch_size=self._batch_on(model),
+                show_progress_bar=False,
+                convert_to_numpy=True,
             )
         return check_scores(scores, len(checked))
 

@@ -14,7 +14,6 @@ __all__ = [
     "mean_reciprocal_rank",
     "question",
     "train_cross_encoder",
-    "train_sparse_encoder",
     "words_of",
 ]
 
@@ -79,42 +78,6 @@ def train_cross_encoder(folder: Path, *, steps: int = 70) -> Path:
         optimizer.zero_grad()
     model.eval()
     _quietly(lambda: model.save_pretrained(str(folder)))
-    return folder
-
-
-def train_sparse_encoder(folder: Path, *, steps: int = 12) -> Path:
-    """Write a SPLADE model, over the words of the default model, whose vectors of one topic have words in common."""
-    import torch
-    from sentence_transformers import SparseEncoder
-    from sentence_transformers.sparse_encoder.modules import MLMTransformer, SpladePooling
-
-    torch.manual_seed(0)
-    random = np.random.default_rng(0)
-    made = _quietly(
-        lambda: SparseEncoder(modules=[MLMTransformer(_default_model()), SpladePooling("max")], device="cpu")
-    )
-    masked: Any = next(module for module in made.modules() if type(module).__name__ == "BertForMaskedLM")
-    masked.bert.encoder.layer = masked.bert.encoder.layer[:2]
-    masked.config.num_hidden_layers = 2
-    head = masked.cls.predictions.transform
-    with torch.no_grad():
-        head.dense.weight.copy_(torch.eye(_DIMENSIONS))
-        head.dense.bias.zero_()
-    made.requires_grad_(False)
-    for part in (masked.bert.encoder, head):
-        part.requires_grad_(True)
-    optimizer = torch.optim.AdamW([p for p in made.parameters() if p.requires_grad], lr=1e-3)
-    made.train()
-    for _ in range(steps):
-        queries, texts = ([words_of(random, name, number) for name in NAMES] for number in (2, 4))
-        left, right = (made(made.preprocess(side))["sentence_embedding"] for side in (queries, texts))
-        length = sum((side.mean(0) ** 2).sum() for side in (left, right))
-        loss = torch.nn.functional.cross_entropy(left @ right.T, torch.arange(len(NAMES))) + 3e-3 * length
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-    made.eval()
-    _quietly(lambda: made.save_pretrained(str(folder)))
     return folder
 
 
